@@ -1,0 +1,135 @@
+"""Classifying many pictures: a row a picture (or a face), errors as rows of their own."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.errors import ImageError
+from edge_runtime.faces.boxes import FaceBox
+from edge_runtime.faces.detector import FaceDetector
+from edge_runtime.faces.tracker import START_SCORE
+from edge_runtime.media.image import read_image
+from edge_runtime.model.classifier import Classifier
+from edge_runtime.model.preprocess import Image
+
+__all__ = ["classify_pictures"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prepared:
+    """A picture read and cut into model inputs; an error has no inputs."""
+
+    path: Path
+    width_px: int | None = None
+    height_px: int | None = None
+    inputs: tuple[Image, ...] = ()
+    faces: tuple[FaceBox, ...] = ()
+    error: str | None = None
+
+
+def classify_pictures(
+    paths: Sequence[Path],
+    classifier: Classifier,
+    *,
+    detector: FaceDetector | None = None,
+    top: int = 3,
+    batch: int = 16,
+    workers: int = 2,
+) -> Iterator[tuple[Path, list[dict[str, Any]]]]:
+    """Classify pictures, decoding ahead in threads and running the model on batches.
+
+    Args:
+        paths: Picture files.
+        classifier: What is asked.
+        detector: Finds the faces to ask about; None asks about the whole picture.
+        top: How many labels a row's `top` holds.
+        batch: Pictures decoded and classified together.
+        workers: Threads that decode.
+
+    Yields:
+        Each path, in order, with its rows: path, model, label, score, top, width_px, height_px,
+        error, and with a detector face_index, box, face_score.
+    """
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[_Prepared]] = deque()
+        todo = iter(paths)
+        ahead = 2 * batch + workers
+
+        def refill() -> None:
+            while len(waiting) < ahead and (path := next(todo, None)) is not None:
+                waiting.append(pool.submit(_prepare, path, classifier, detector))
+
+        refill()
+        try:
+            while waiting:
+                group = [waiting.popleft().result() for _ in range(min(batch, len(waiting)))]
+                refill()
+                yield from _answer(group, classifier, detector is not None, top)
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _prepare(path: Path, classifier: Classifier, detector: FaceDetector | None) -> _Prepared:
+    spec = classifier.session.card.input
+    try:
+        if detector is None:
+            # Half as large again as needed: resizing from there averages what a reduced decode
+            # has not.
+            picture = read_image(path, at_least_px=max(spec.height_px, spec.width_px) * 3 // 2)
+            inputs: tuple[Image, ...] = (classifier.prepare(picture.image_bgr),)
+            faces: tuple[FaceBox, ...] = ()
+        else:
+            picture = read_image(path)
+            faces = tuple(detector.detect(picture.image_bgr, START_SCORE))
+            inputs = tuple(classifier.prepare(picture.image_bgr, f.box) for f in faces)
+    except ImageError as error:
+        return _Prepared(path, error=str(error).removeprefix(f"{path}: "))
+    missing = None if inputs else "no face found"
+    return _Prepared(path, picture.width_px, picture.height_px, inputs, faces, missing)
+
+
+def _answer(
+    group: Iterable[_Prepared], classifier: Classifier, with_faces: bool, top: int
+) -> Iterator[tuple[Path, list[dict[str, Any]]]]:
+    group = list(group)
+    inputs = [image for prepared in group for image in prepared.inputs]
+    scores = iter(classifier.scores(np.stack(inputs)) if inputs else ())
+    for prepared in group:
+        row: dict[str, Any] = {
+            "path": os.fspath(prepared.path),
+            "model": classifier.name,
+            "label": None,
+            "score": None,
+            "top": [],
+            "width_px": prepared.width_px,
+            "height_px": prepared.height_px,
+            "error": prepared.error,
+        }
+        if with_faces:
+            row |= {"face_index": None, "box": None, "face_score": None}
+        rows = [] if prepared.inputs else [row]
+        for index in range(len(prepared.inputs)):
+            answer = classifier.decide(next(scores))
+            filled = row | {
+                "label": answer.label,
+                "score": round(answer.score, 4),
+                "top": answer.top(top),
+            }
+            if with_faces:
+                face = prepared.faces[index]
+                filled |= {
+                    "face_index": index,
+                    "box": [round(float(v), 1) for v in face.box],
+                    "face_score": round(face.score, 4),
+                }
+            rows.append(filled)
+        yield prepared.path, rows

@@ -1,0 +1,150 @@
+"""Rows of results, to a file that gets its name when it is whole, to a terminal or to a pipe."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, TextIO
+
+from edge_runtime.errors import OptionError, OutputError
+
+__all__ = ["RowFile", "RowStream", "RowTable", "RowWriter", "open_rows", "write_json"]
+
+Row = dict[str, Any]
+
+
+class RowWriter(Protocol):
+    """Takes rows; use as a context manager."""
+
+    def __enter__(self) -> RowWriter: ...
+
+    def __exit__(self, *failure: Any) -> None: ...
+
+    def write(self, row: Row) -> None:
+        """Take a row."""
+        ...
+
+
+def open_rows(output: Path | None) -> RowWriter:
+    """Return where rows go: the named file, a table on a terminal, JSON lines in a pipe.
+
+    Raises:
+        OptionError: The file's suffix is none we write.
+        OutputError: It cannot be written there.
+    """
+    if output is not None:
+        return RowFile(output)
+    return RowTable() if sys.stdout.isatty() else RowStream()
+
+
+class RowFile:
+    """A .csv or .jsonl file, written as NAME.part and renamed at the end."""
+
+    def __init__(self, path: Path) -> None:
+        """Open NAME.part.
+
+        Raises:
+            OptionError: The suffix is neither .csv nor .jsonl.
+            OutputError: Nothing can be written there.
+        """
+        if path.suffix not in (".csv", ".jsonl"):
+            raise OptionError(f"--output {path}: expected a name ending in .csv or .jsonl")
+        self._path, self._part = path, path.with_name(path.name + ".part")
+        try:
+            self._file: TextIO = self._part.open("w", encoding="utf-8", newline="")
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+        self._csv: csv.DictWriter[str] | None = None
+
+    def __enter__(self) -> RowFile:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Rename a whole file; leave the part where something failed."""
+        self._file.close()
+        if kind is None:
+            os.replace(self._part, self._path)
+
+    def write(self, row: Row) -> None:
+        """Add a row; lists become JSON strings in CSV."""
+        if self._path.suffix == ".jsonl":
+            self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            return
+        if self._csv is None:
+            self._csv = csv.DictWriter(self._file, fieldnames=list(row))
+            self._csv.writeheader()
+        self._csv.writerow(
+            {k: json.dumps(v, ensure_ascii=False) if isinstance(v, list) else v
+             for k, v in row.items()}
+        )  # fmt: skip
+
+
+class RowStream:
+    """JSON lines on stdout."""
+
+    def __enter__(self) -> RowStream:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
+
+    def write(self, row: Row) -> None:
+        """Print a row."""
+        sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+
+class RowTable:
+    """A table on the terminal, for people."""
+
+    def __init__(self) -> None:
+        """Make the table; it is printed at the end."""
+        from rich.table import Table
+
+        self._table = Table("picture", "label", "score", "others")
+
+    def __enter__(self) -> RowTable:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Print what there is, also when interrupted."""
+        from rich.console import Console
+
+        Console().print(self._table)
+
+    def write(self, row: Row) -> None:
+        """Add a row."""
+        from rich.markup import escape
+
+        others = ", ".join(f"{label} {score:.2f}" for label, score in row["top"][1:])
+        if row["error"]:
+            self._table.add_row(escape(row["path"]), "[red]error[/]", "", escape(row["error"]))
+        else:
+            score = f"{row['score']:.2f}"
+            self._table.add_row(escape(row["path"]), escape(row["label"]), score, escape(others))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write one JSON document; the name appears only once it is whole.
+
+    Raises:
+        OutputError: It cannot be written there.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None

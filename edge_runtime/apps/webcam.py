@@ -1,0 +1,220 @@
+"""The live loop: newest frame, faces, who they are and how they look, out to every sink."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.faces.detector import FaceDetector
+from edge_runtime.faces.smoothing import ScoreSmoother
+from edge_runtime.faces.tracker import CONTINUE_SCORE, TrackedFace, Tracker
+from edge_runtime.media.overlay import draw_face, draw_lines
+from edge_runtime.media.reader import NewestFrames, every_frame
+from edge_runtime.media.sinks import EventLines, Still, VideoFile, Window
+from edge_runtime.media.sources import Frame, Source
+from edge_runtime.model.classifier import Classifier, Prediction
+
+__all__ = ["WebcamOutputs", "WebcamSummary", "run_webcam"]
+
+
+@dataclass(slots=True)
+class WebcamOutputs:
+    """Where results go; None leaves one out."""
+
+    window: Window | None = None
+    record: VideoFile | None = None
+    events: EventLines | None = None
+    still: Still | None = None
+
+    def close(self) -> None:
+        """Close all, the later ones also when an earlier one fails."""
+        try:
+            for sink in (self.window, self.record, self.events):
+                if sink is not None:
+                    sink.close()
+        finally:
+            if self.still is not None:
+                self.still.close()
+
+
+@dataclass(slots=True)
+class WebcamSummary:
+    """What a run did.
+
+    Attributes:
+        frames: Looked at.
+        dropped: Passed by unused while the loop was busy.
+        frames_with_face: Of those looked at.
+        tracks: Different faces seen.
+        elapsed_s: From the first frame to the end of the last.
+        ages_s: Per frame, from capture to its results being out.
+        problems: What the source could not read.
+    """
+
+    frames: int = 0
+    dropped: int = 0
+    frames_with_face: int = 0
+    tracks: set[int] = field(default_factory=set)
+    elapsed_s: float = 0.0
+    ages_s: list[float] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is known of one frame."""
+
+    faces: list[tuple[TrackedFace, dict[str, Prediction]]]
+    whole: dict[str, Prediction]
+
+
+class _Recognizer:
+    """Detector, tracker and classifiers, from a frame to what is seen in it."""
+
+    def __init__(self, detector: FaceDetector | None, classifiers: Sequence[Classifier]) -> None:
+        self._detector = detector
+        self._on_faces = [c for c in classifiers if c.wants_faces]
+        self._on_frames = [c for c in classifiers if not c.wants_faces]
+        self._tracker = Tracker()
+        self._smoother = ScoreSmoother()
+
+    def look(self, frame: Frame) -> _Seen:
+        tracked: list[TrackedFace] = []
+        if self._detector is not None:
+            found = self._detector.detect(frame.image_bgr, CONTINUE_SCORE)
+            tracked = self._tracker.update(found, frame.time_s)
+            self._smoother.forget(self._tracker.known)
+        answers: list[dict[str, Prediction]] = [{} for _ in tracked]
+        for classifier in self._on_faces if tracked else ():
+            inputs = np.stack([classifier.prepare(frame.image_bgr, t.face.box) for t in tracked])
+            for t, row, answer in zip(tracked, classifier.scores(inputs), answers, strict=True):
+                steady = self._smoother.update(t.track, classifier.name, row, frame.time_s)
+                answer[classifier.name] = classifier.decide(steady)
+        whole = {c.name: c.classify(frame.image_bgr) for c in self._on_frames}
+        return _Seen(list(zip(tracked, answers, strict=True)), whole)
+
+
+def run_webcam(
+    source: Source,
+    detector: FaceDetector | None,
+    classifiers: Sequence[Classifier],
+    outputs: WebcamOutputs,
+    *,
+    take_every_frame: bool = False,
+    max_frames: int | None = None,
+) -> WebcamSummary:
+    """Run until the source ends, the user stops, or `max_frames` were looked at.
+
+    Closes the source and the outputs, also on Ctrl-C, which ends the loop like the source's end.
+
+    Args:
+        source: Where frames come from.
+        detector: Finds faces; None where no model looks at faces.
+        classifiers: What is asked of each face, or of the whole frame.
+        outputs: Where results go.
+        take_every_frame: Look at each frame of a clip in turn, instead of the newest at its pace.
+        max_frames: Stop after so many.
+
+    Returns:
+        Counts, ages and problems.
+    """
+    recognizer = _Recognizer(detector, classifiers)
+    summary = WebcamSummary()
+    started = None
+    # A folder has no pace, so there is no newest picture in it.
+    in_turn = take_every_frame or source.fps == 0
+    try:
+        if in_turn:
+            frames: Any = every_frame(source)
+            started = _loop(frames, source, recognizer, outputs, max_frames, summary)
+        else:
+            with NewestFrames(source) as frames:
+                started = _loop(frames, source, recognizer, outputs, max_frames, summary)
+            summary.dropped = frames.dropped
+    finally:
+        source.close()
+        outputs.close()
+    if started is not None:
+        summary.elapsed_s = time.monotonic() - started
+    summary.problems = source.problems
+    return summary
+
+
+def _loop(
+    frames: Any,
+    source: Source,
+    recognizer: _Recognizer,
+    outputs: WebcamOutputs,
+    max_frames: int | None,
+    summary: WebcamSummary,
+) -> float | None:
+    """Look at frames until there is a reason to stop; return when the first one came."""
+    started = None
+    try:
+        for frame in frames:
+            if started is None:
+                started = time.monotonic()
+            seen = recognizer.look(frame)
+            going_on = _write(frame, seen, source, outputs, summary)
+            if not going_on or summary.frames == max_frames:
+                break
+    except KeyboardInterrupt:
+        pass  # how a live view is ended; everything is closed by the caller
+    return started
+
+
+def _write(
+    frame: Frame, seen: _Seen, source: Source, outputs: WebcamOutputs, summary: WebcamSummary
+) -> bool:
+    """Send one frame's results out; return False once the user wants to stop."""
+    going_on = True
+    if outputs.window or outputs.record or outputs.still:
+        picture = frame.image_bgr.copy()
+        for tracked, answers in seen.faces:
+            lines = [f"{p.label} {p.score:.0%}" for p in answers.values()]
+            draw_face(picture, tracked.face.box, tracked.track, lines or ["face"])
+        draw_lines(picture, [f"{name}: {p.label} {p.score:.0%}" for name, p in seen.whole.items()])
+        if outputs.record:
+            outputs.record.write(picture, frame.time_s)
+        if outputs.still:
+            best = max((t.face.score for t, _ in seen.faces), default=0.0)
+            outputs.still.offer(picture, best)
+        if outputs.window:
+            going_on = outputs.window.show(picture)
+    age_s = time.monotonic() - frame.captured_s
+    if outputs.events:
+        outputs.events.write(_event(frame, seen, source.name, age_s))
+    summary.frames += 1
+    summary.frames_with_face += bool(seen.faces)
+    summary.tracks |= {t.track for t, _ in seen.faces}
+    summary.ages_s.append(age_s)
+    return going_on
+
+
+def _event(frame: Frame, seen: _Seen, source: str, age_s: float) -> dict[str, Any]:
+    return {
+        "frame": frame.index,
+        "time_s": round(frame.time_s, 4),
+        "utc": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "source": source,
+        "age_ms": round(age_s * 1000, 2),
+        "faces": [
+            {
+                "track": tracked.track,
+                "box": [round(float(v), 1) for v in tracked.face.box],
+                "score": round(tracked.face.score, 4),
+                "predictions": _predictions(answers),
+            }
+            for tracked, answers in seen.faces
+        ],
+        "frame_predictions": _predictions(seen.whole),
+    }
+
+
+def _predictions(answers: dict[str, Prediction]) -> dict[str, Any]:
+    return {n: {"label": p.label, "score": round(p.score, 4)} for n, p in answers.items()}

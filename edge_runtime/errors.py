@@ -1,0 +1,51 @@
+"""What can go wrong, one tree; every message is one line that says what to do.
+
+    EdgeError
+    ├── CardError      a model file's description of itself is missing, malformed or does not fit
+    ├── ModelError     a model file cannot be found, read, trusted or run
+    ├── ImageError     a picture cannot be read or is not what a function expects
+    ├── SourceError    a camera, clip or folder cannot be opened or ended early
+    ├── OutputError    a result cannot be written where it was asked for
+    └── OptionError    options that do not make sense together or on this machine
+
+`train` and `export` add their own leaves. The command line catches `EdgeError` once, prints
+``error: ...`` and exits with 1; anything else is a bug and keeps its traceback.
+"""
+
+__all__ = [
+    "CardError",
+    "EdgeError",
+    "ImageError",
+    "ModelError",
+    "OptionError",
+    "OutputError",
+    "SourceError",
+]
+
+
+class EdgeError(Exception):
+    """Something the user can mend; the message says how, in one line."""
+
+
+class CardError(EdgeError):
+    """The card inside a model file is missing, malformed or does not fit the graph."""
+
+
+class ModelError(EdgeError):
+    """A model file cannot be found, read, trusted or run."""
+
+
+class ImageError(EdgeError):
+    """A picture cannot be read, or an array is not the picture a function expects."""
+
+
+class SourceError(EdgeError):
+    """A camera, clip or folder cannot be opened, or ended before it should."""
+
+
+class OutputError(EdgeError):
+    """A result cannot be written where it was asked for."""
+
+
+class OptionError(EdgeError):
+    """Options that do not make sense together, or not on this machine."""

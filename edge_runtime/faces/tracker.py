@@ -1,0 +1,131 @@
+"""Who is who from frame to frame: ids that stay with a face."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_runtime.faces.boxes import FaceBox, iou
+
+__all__ = ["CONTINUE_SCORE", "START_SCORE", "TrackedFace", "Tracker"]
+
+# A new face must be clear, a known one may be faint for a while (ByteTrack's two thresholds):
+# a hand before the mouth does not end a track, and a pattern on a shirt does not start one.
+START_SCORE = 0.5
+CONTINUE_SCORE = 0.2
+
+_FORGET_AFTER_S = 1.5
+_MIN_IOU = 0.2
+_MAX_CENTER_SHIFT = 0.8  # of the face's size, between two sightings
+_MAX_SIZE_RATIO = 1.8
+_SAME_FACE_IOU = 0.3  # an unmatched box overlapping a matched one by this much is its double
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackedFace:
+    """A face seen in this frame.
+
+    Attributes:
+        track: Id, from 1, never used again for another face.
+        face: Where it is.
+    """
+
+    track: int
+    face: FaceBox
+
+
+@dataclass(slots=True)
+class _Track:
+    id: int
+    face: FaceBox
+    seen_s: float
+    velocity: tuple[float, float] = (0.0, 0.0)  # pixels per second
+
+    def expected_center(self, now_s: float) -> tuple[float, float]:
+        ahead = min(now_s - self.seen_s, 0.3)  # a constant speed is no guess for longer
+        x, y = self.face.center
+        return x + self.velocity[0] * ahead, y + self.velocity[1] * ahead
+
+
+class Tracker:
+    """Gives each face an id; the only state is the faces seen lately."""
+
+    def __init__(self) -> None:
+        """Start without any face."""
+        self._tracks: list[_Track] = []
+        self._next_id = 1
+
+    def update(self, faces: Sequence[FaceBox], now_s: float) -> list[TrackedFace]:
+        """Match this frame's faces to those known.
+
+        Args:
+            faces: With scores from `CONTINUE_SCORE` up; those under `START_SCORE` only continue
+                a track.
+            now_s: Time of the frame in seconds, growing.
+
+        Returns:
+            The faces that belong to a track, a new one from its first frame, in order of id.
+        """
+        self._tracks = [t for t in self._tracks if now_s - t.seen_s <= _FORGET_AFTER_S]
+        pairs = sorted(
+            (-likeness, ti, fi)
+            for ti, track in enumerate(self._tracks)
+            for fi, face in enumerate(faces)
+            if (likeness := _likeness(track, face, now_s)) > 0
+        )
+        taken_tracks: set[int] = set()
+        taken_faces: set[int] = set()
+        seen: list[TrackedFace] = []
+        for _, ti, fi in pairs:
+            if ti in taken_tracks or fi in taken_faces:
+                continue
+            taken_tracks.add(ti)
+            taken_faces.add(fi)
+            _follow(self._tracks[ti], faces[fi], now_s)
+            seen.append(TrackedFace(self._tracks[ti].id, faces[fi]))
+        for fi, face in enumerate(faces):
+            if fi in taken_faces or face.score < START_SCORE:
+                continue
+            if any(_doubles(face, s.face) for s in seen):
+                continue
+            self._tracks.append(_Track(self._next_id, face, now_s))
+            seen.append(TrackedFace(self._next_id, face))
+            self._next_id += 1
+        return sorted(seen, key=lambda s: s.track)
+
+    @property
+    def known(self) -> set[int]:
+        """Ids that may still be seen again."""
+        return {t.id for t in self._tracks}
+
+
+def _likeness(track: _Track, face: FaceBox, now_s: float) -> float:
+    """Return how well a face continues a track; 0 or less if it cannot."""
+    size = max(track.face.size_px, 1e-6)
+    ratio = max(face.size_px, 1e-6) / size
+    if not 1 / _MAX_SIZE_RATIO <= ratio <= _MAX_SIZE_RATIO:
+        return 0.0
+    x, y = track.expected_center(now_s)
+    shift = float(np.hypot(face.center[0] - x, face.center[1] - y)) / size
+    overlap = float(iou(track.face.box[None], face.box[None])[0, 0])
+    if overlap < _MIN_IOU and shift > _MAX_CENTER_SHIFT:
+        return 0.0
+    return 1.0 + overlap - shift / 10
+
+
+def _follow(track: _Track, face: FaceBox, now_s: float) -> None:
+    elapsed = now_s - track.seen_s
+    if elapsed > 0:
+        moved = [(b - a) / elapsed for a, b in zip(track.face.center, face.center, strict=True)]
+        old = track.velocity
+        track.velocity = (0.6 * old[0] + 0.4 * moved[0], 0.6 * old[1] + 0.4 * moved[1])
+    track.face, track.seen_s = face, now_s
+
+
+def _doubles(a: FaceBox, b: FaceBox) -> bool:
+    if float(iou(a.box[None], b.box[None])[0, 0]) >= _SAME_FACE_IOU:
+        return True
+    x, y = a.center
+    return bool(b.box[0] <= x <= b.box[2] and b.box[1] <= y <= b.box[3])

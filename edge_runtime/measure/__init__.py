@@ -1,0 +1,1 @@
+"""Figures: NumPy only, used by bench, export, train and benchmarks alike."""

@@ -1,0 +1,96 @@
+"""Average precision and recall of boxes against annotated ones; NumPy only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.faces.boxes import iou
+
+__all__ = ["DetectionFigures", "average_precision"]
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionFigures:
+    """What `average_precision` measured.
+
+    Attributes:
+        average_precision: Area under the precision envelope over recall, all points.
+        recall: Share of the counted faces found at any score.
+        faces: Annotated faces that count.
+        pictures: Pictures looked at.
+    """
+
+    average_precision: float
+    recall: float
+    faces: int
+    pictures: int
+
+
+def average_precision(
+    found: Sequence[tuple[Floats, Floats]],
+    annotated: Sequence[Floats],
+    min_size_px: float,
+    iou_at_least: float = 0.5,
+) -> DetectionFigures:
+    """Score detections picture by picture, PASCAL VOC's way with an ignored size class.
+
+    Annotated boxes whose shorter side is under `min_size_px` neither count as missed nor make a
+    detection on them false; nor does an unmatched detection smaller than that count as false.
+
+    Args:
+        found: For each picture boxes (N, 4) and scores (N,), any order.
+        annotated: For each picture boxes (M, 4).
+        min_size_px: Shorter side from which an annotated box counts.
+        iou_at_least: Overlap that makes a match.
+
+    Raises:
+        ValueError: No annotated box counts, or the lengths differ.
+    """
+    if len(found) != len(annotated):
+        raise ValueError(f"{len(found)} pictures with detections, {len(annotated)} annotated")
+    outcomes: list[tuple[float, bool]] = []
+    faces = 0
+    for (boxes, scores), truth in zip(found, annotated, strict=True):
+        truth = np.asarray(truth, np.float32).reshape(-1, 4)
+        counts = _shorter_side(truth) >= min_size_px
+        faces += int(counts.sum())
+        overlap = iou(boxes, truth) if len(boxes) and len(truth) else np.zeros((len(boxes), 0))
+        small = _shorter_side(boxes) < min_size_px
+        taken = np.zeros(len(truth), bool)
+        for row in np.argsort(-scores, kind="stable"):
+            candidates = np.where(taken, 0, overlap[row])
+            # A face that counts is preferred, so that a small neighbor cannot hide a match.
+            for group in (counts, ~counts):
+                masked = np.where(group, candidates, 0)
+                if masked.size and masked.max() >= iou_at_least:
+                    taken[masked.argmax()] = True
+                    if group is counts:
+                        outcomes.append((float(scores[row]), True))
+                    break
+            else:
+                if not small[row]:
+                    outcomes.append((float(scores[row]), False))
+    if faces == 0:
+        raise ValueError(f"no annotated box has a side of {min_size_px} px or more")
+    outcomes.sort(key=lambda o: -o[0])
+    hits = np.cumsum([hit for _, hit in outcomes]) if outcomes else np.zeros(0)
+    recall = hits / faces
+    precision = hits / np.arange(1, len(outcomes) + 1)
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    steps = np.diff(recall, prepend=0.0)
+    return DetectionFigures(
+        average_precision=float(np.sum(envelope * steps)),
+        recall=float(recall[-1]) if len(recall) else 0.0,
+        faces=faces,
+        pictures=len(found),
+    )
+
+
+def _shorter_side(boxes: Floats) -> Floats:
+    return np.asarray(np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]), np.float32)

@@ -1,0 +1,200 @@
+"""The card: what a model file says about itself, as JSON under the ONNX metadata key `edge`.
+
+Must not import onnxruntime, OpenCV or anything that trains: `edge-run info` reads cards with the
+standard library alone. Parsing is `json.loads`, never `eval`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, get_args
+
+from edge_runtime.errors import CardError
+
+__all__ = ["CARD_KEY", "Golden", "InputSpec", "ModelCard", "Reject"]
+
+CARD_KEY = "edge"
+SCHEMA = 1
+
+Task = Literal["classification", "identity", "detection"]
+Region = Literal["frame", "face"]
+Resize = Literal["stretch", "center-crop", "letterbox"]
+Interpolation = Literal["area", "linear"]
+Alignment = Literal["none"]
+Precision = Literal["fp32", "fp16", "int8"]
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """What a model's input tensor `image` holds: uint8, (N, height_px, width_px, 3), RGB.
+
+    Attributes:
+        height_px: Rows of the input.
+        width_px: Columns of the input.
+        region: `frame` feeds the whole picture, `face` a crop around one face.
+        face_margin: Added on each side of a face box, as a share of the box's longer side; the
+            crop is square. Only for region `face`.
+        alignment: How a face is turned upright before the crop; `none` leaves it as it is.
+        resize: `stretch` ignores the aspect ratio, `center-crop` cuts the longer side,
+            `letterbox` keeps all of the picture at the top left and pads with gray 114.
+        interpolation: `area` averages when shrinking (bilinear when enlarging), `linear` is
+            bilinear both ways.
+    """
+
+    height_px: int
+    width_px: int
+    region: Region = "frame"
+    face_margin: float = 0.0
+    alignment: Alignment = "none"
+    resize: Resize = "stretch"
+    interpolation: Interpolation = "area"
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """When an answer is withheld.
+
+    Attributes:
+        on: `probability` compares the top score (label becomes "uncertain"), `cosine` the
+            similarity to the nearest enrolled person (label becomes "unknown").
+        below: Answers with less than this are withheld.
+        false_accept: The false-accept rate measured at that threshold, if one was.
+    """
+
+    on: Literal["probability", "cosine"]
+    below: float
+    false_accept: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """One picture and what the model answered on the machine that exported it.
+
+    Attributes:
+        image_png: The input, already preprocessed, as base64 of a PNG of exactly the input size.
+        expected: For classifiers the K scores; for detectors the best box, x1, y1, x2, y2 as
+            shares of the input's width and height, followed by its score.
+        tolerance: Largest absolute difference allowed on a CPU of the kind in `cpu`.
+        tolerance_elsewhere: The same on any other CPU or provider; int8 arithmetic differs
+            between CPUs with and without VNNI.
+        cpu: Kind of CPU the expected values come from (`edge_runtime.measure.machine.cpu_kind`).
+    """
+
+    image_png: str
+    expected: tuple[float, ...]
+    tolerance: float
+    tolerance_elsewhere: float
+    cpu: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """Everything the runtime needs to know about a model, and everything a user may ask.
+
+    Attributes:
+        name: Short name, used as the key of predictions.
+        task: What kind of answer comes out.
+        labels: Class names in output order; for detectors the one label `face`.
+        input: What goes in.
+        reject: When an answer is withheld; None never withholds.
+        precision: Arithmetic of the weights.
+        quantization: How the file was quantized (recipe, calibration), empty for fp32.
+        metrics: Accuracy of Keras, fp32 and this file with n, agreement, per split.
+        provenance: Recipe, git commit, data set and its license, SHA-256 of the source weights.
+        golden: The self-test of `edge-run check`.
+        sha256: Hash of the file with these 64 characters zeroed.
+    """
+
+    name: str
+    task: Task
+    labels: tuple[str, ...]
+    input: InputSpec
+    reject: Reject | None = None
+    precision: Precision = "fp32"
+    quantization: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    golden: Golden | None = None
+    sha256: str = "0" * 64
+
+    def to_json(self) -> str:
+        """Return the card as one line of JSON, `schema` first."""
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, ensure_ascii=False, sort_keys=False)
+
+    @classmethod
+    def from_json(cls, text: str, where: str) -> ModelCard:
+        """Parse and validate a card.
+
+        Args:
+            text: The JSON.
+            where: What to call the file in messages.
+
+        Raises:
+            CardError: Not JSON, another schema, a field missing, unknown or out of range.
+        """
+        try:
+            raw = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise CardError(f"{where}: the card is not JSON ({error})") from None
+        if not isinstance(raw, dict):
+            raise CardError(f"{where}: the card is not a JSON object")
+        if raw.pop("schema", None) != SCHEMA:
+            raise CardError(
+                f"{where}: the card's schema is not {SCHEMA}; export the model again, "
+                "or upgrade edge-run"
+            )
+        raw["input"] = _record(InputSpec, raw.get("input"), "input", where)
+        raw["labels"] = _labels(raw.get("labels"), where)
+        if raw.get("reject") is not None:
+            raw["reject"] = _record(Reject, raw["reject"], "reject", where)
+        if raw.get("golden") is not None:
+            golden = dict(raw["golden"]) if isinstance(raw["golden"], dict) else {}
+            golden["expected"] = tuple(golden.get("expected", ()))
+            raw["golden"] = _record(Golden, golden, "golden", where)
+        card: ModelCard = _record(cls, raw, "card", where)
+        card._validate(where)
+        return card
+
+    def _validate(self, where: str) -> None:
+        for what, value, allowed in (
+            ("task", self.task, get_args(Task)),
+            ("input.region", self.input.region, get_args(Region)),
+            ("input.resize", self.input.resize, get_args(Resize)),
+            ("input.interpolation", self.input.interpolation, get_args(Interpolation)),
+            ("input.alignment", self.input.alignment, get_args(Alignment)),
+            ("precision", self.precision, get_args(Precision)),
+        ):
+            if value not in allowed:
+                raise CardError(
+                    f"{where}: card field {what} is {value!r}, expected one of "
+                    f"{', '.join(allowed)}; a newer edge-run may know it"
+                )
+        for what, side in (("height_px", self.input.height_px), ("width_px", self.input.width_px)):
+            if not isinstance(side, int) or not 1 <= side <= 8192:
+                raise CardError(f"{where}: card field input.{what} is {side!r}, expected 1..8192")
+        margin = self.input.face_margin
+        if not isinstance(margin, int | float) or not -0.4 <= margin <= 2.0:
+            raise CardError(f"{where}: card field input.face_margin is {margin!r}")
+
+
+def _labels(raw: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(raw, list) or not raw or not all(isinstance(x, str) and x for x in raw):
+        raise CardError(f"{where}: card field labels must be a list of names, got {raw!r}")
+    if len(set(raw)) != len(raw):
+        raise CardError(f"{where}: card field labels names a label twice: {raw}")
+    return tuple(raw)
+
+
+def _record(kind: type[Any], raw: Any, what: str, where: str) -> Any:
+    if not isinstance(raw, dict):
+        raise CardError(f"{where}: card field {what} is missing or not an object")
+    known = {f.name for f in fields(kind)}
+    unknown = sorted(set(raw) - known)
+    if unknown:
+        raise CardError(f"{where}: card field {what} has unknown {', '.join(unknown)}")
+    try:
+        return kind(**raw)
+    except TypeError as error:
+        missing = str(error).split(":")[-1].strip()
+        raise CardError(f"{where}: card field {what} lacks {missing}") from None

@@ -1,0 +1,48 @@
+"""Finding a model by what the user typed: a path, or the name of a shipped one."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from edge_runtime.errors import ModelError
+
+__all__ = ["find_model", "shipped_folder", "shipped_models"]
+
+
+def find_model(text: str) -> Path:
+    """Return the path of a model file.
+
+    Args:
+        text: A path if it exists, else a shipped model's name with or without `.onnx`.
+
+    Raises:
+        ModelError: Neither is there.
+    """
+    path = Path(text)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise ModelError(f"{text}: is a folder, not a model file")
+    if text.startswith(("http://", "https://")):
+        raise ModelError(
+            f"{text}: models by address are not fetched yet; download the file, pass its path"
+        )
+    shipped = shipped_models()
+    name = text.removesuffix(".onnx")
+    if name in shipped:
+        return shipped[name]
+    raise ModelError(
+        f"{text}: no such file, and no shipped model of that name (there are: "
+        f"{', '.join(shipped) or 'none'})"
+    )
+
+
+def shipped_models() -> dict[str, Path]:
+    """Return the models inside the package, by name, sorted."""
+    return {p.stem: p for p in sorted(shipped_folder().glob("*.onnx"))}
+
+
+def shipped_folder() -> Path:
+    """Return the package's folder of models and the demo clip."""
+    return Path(str(resources.files("edge_runtime") / "shipped"))

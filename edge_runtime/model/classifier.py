@@ -1,0 +1,103 @@
+"""From pictures to labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.errors import OptionError
+from edge_runtime.model.preprocess import Image, preprocess
+from edge_runtime.model.session import Session
+
+__all__ = ["Classifier", "Prediction"]
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What a classifier says of one picture or face.
+
+    Attributes:
+        label: The best label, or "uncertain" where the card's threshold is not reached.
+        score: Probability of the best label, 0 to 1.
+        labels: All labels that could have been answered.
+        scores: float32, (K,), in the order of `labels`.
+    """
+
+    label: str
+    score: float
+    labels: tuple[str, ...]
+    scores: Floats
+
+    def top(self, k: int) -> list[tuple[str, float]]:
+        """Return the k best labels with their scores, best first, before any rejection."""
+        order = np.argsort(-self.scores, kind="stable")[: max(1, k)]
+        return [(self.labels[i], round(float(self.scores[i]), 4)) for i in order]
+
+
+class Classifier:
+    """A classification model and the labels it may answer.
+
+    Attributes:
+        name: The model's name, key of its predictions.
+        session: What runs it.
+        labels: What it may answer, in output order.
+    """
+
+    def __init__(self, session: Session, labels: Sequence[str] | None = None) -> None:
+        """Take a session; `labels` restricts the answer to some labels and renormalizes.
+
+        Raises:
+            OptionError: The model is no classifier, or does not know a label.
+        """
+        card = session.card
+        if card.task == "detection":
+            raise OptionError(f"model {card.name} finds faces and names none; choose another")
+        unknown = [label for label in labels or () if label not in card.labels]
+        if unknown:
+            raise OptionError(
+                f"--labels: model {card.name} does not know {', '.join(unknown)}; it knows "
+                f"{', '.join(card.labels)}"
+            )
+        self.name = card.name
+        self.session = session
+        self._columns = [i for i, x in enumerate(card.labels) if not labels or x in labels]
+        self.labels = tuple(card.labels[i] for i in self._columns)
+
+    @property
+    def wants_faces(self) -> bool:
+        """Whether the model looks at a face rather than at the whole picture."""
+        return self.session.card.input.region == "face"
+
+    def prepare(self, image_bgr: Image, box: Floats | None = None) -> Image:
+        """Return the model's input for a picture, or for a face in it; see `preprocess`."""
+        return preprocess(image_bgr, self.session.card.input, box)
+
+    def scores(self, inputs: Image) -> Floats:
+        """Return probabilities float32 (N, K) over `labels` for uint8 (N, H, W, 3) inputs."""
+        scores = self.session.run(inputs)["scores"][:, self._columns]
+        if len(self._columns) < len(self.session.card.labels):
+            scores = scores / np.maximum(scores.sum(1, keepdims=True), 1e-9)
+        return np.asarray(scores, np.float32)
+
+    def decide(self, scores: Floats) -> Prediction:
+        """Turn one row of probabilities (K,) into an answer, applying the card's rejection."""
+        best = int(scores.argmax())
+        label, score = self.labels[best], float(scores[best])
+        reject = self.session.card.reject
+        if reject is not None and reject.on == "probability" and score < reject.below:
+            label = "uncertain"
+        return Prediction(label, score, self.labels, scores)
+
+    def classify(self, image_bgr: Image, box: Floats | None = None) -> Prediction:
+        """Answer for one picture, or for one face in it.
+
+        Args:
+            image_bgr: uint8, (H, W, 3), BGR.
+            box: Face in pixels, x1, y1, x2, y2; None takes the whole picture.
+        """
+        return self.decide(self.scores(self.prepare(image_bgr, box)[None])[0])

@@ -1,0 +1,167 @@
+"""One onnxruntime session: provider, threads, spinning, warm-up, and what was really used."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from edge_runtime.errors import CardError, ModelError, OptionError
+from edge_runtime.model.card import ModelCard
+from edge_runtime.model.onnx_file import ModelFile, load_model_file
+from edge_runtime.model.preprocess import Image
+
+__all__ = ["PROVIDERS", "Session", "SessionOptions", "open_session"]
+
+# What the user types, and what onnxruntime calls it; `auto` tries them in this order.
+PROVIDERS = {
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "migraphx": "MIGraphXExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "qnn": "QNNExecutionProvider",
+    "xnnpack": "XnnpackExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+# Building a TensorRT engine takes minutes, and the phone and NPU providers run only part of an
+# int8 graph: those are for users who ask for them by name.
+_AUTO = ("cuda", "cpu")
+_MOST_DEFAULT_THREADS = 4  # beyond, networks of this size wait for each other more than they work
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """How to run a model.
+
+    Attributes:
+        provider: A name from `PROVIDERS`, which must work, or `auto`.
+        threads: Of one inference; 0 takes the machine's cores, at most 4.
+        spinning: Whether idle threads wait by spinning; right for bench and batches, wrong
+            beside a video loop, where they take a core from the decoder.
+    """
+
+    provider: str = "auto"
+    threads: int = 0
+    spinning: bool = True
+
+
+class Session:
+    """A loaded, warmed-up model.
+
+    Attributes:
+        card: The model's card.
+        provider_asked: What the user typed.
+        provider_used: What onnxruntime runs, by our name.
+        explanation: "asked X, got Y, because Z".
+        threads: Threads of one inference.
+    """
+
+    def __init__(self, model: ModelFile, options: SessionOptions) -> None:
+        """Load and warm up.
+
+        Raises:
+            OptionError: The provider is unknown or not in this onnxruntime.
+            ModelError: onnxruntime refuses the file, or the provider asked for does not load.
+            CardError: The card's labels or input do not fit the graph.
+        """
+        self.card: ModelCard = model.card
+        self.provider_asked = options.provider
+        self.threads = options.threads or min(os.cpu_count() or 1, _MOST_DEFAULT_THREADS)
+        wanted, why = _choose(options.provider)
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = self.threads
+        settings.inter_op_num_threads = 1
+        settings.log_severity_level = 3
+        spinning = "1" if options.spinning else "0"
+        settings.add_session_config_entry("session.intra_op.allow_spinning", spinning)
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model.data, settings, providers=[PROVIDERS[name] for name in wanted]
+            )
+        except Exception as error:  # onnxruntime's own exceptions share no other base
+            raise ModelError(f"{model.path}: onnxruntime cannot load it ({_line(error)})") from None
+        got = self._session.get_providers()[0]
+        self.provider_used = next((k for k, v in PROVIDERS.items() if v == got), got)
+        if self.provider_used != wanted[0]:
+            if options.provider != "auto":
+                raise ModelError(
+                    f"provider {options.provider}: onnxruntime lists it but could not start it "
+                    f"and fell back to {self.provider_used}; its libraries are missing or do "
+                    "not fit ('edge-run doctor' shows what is installed)"
+                )
+            why = f"{wanted[0]} is listed but could not be started"
+        self.explanation = f"asked {options.provider}, got {self.provider_used}, because {why}"
+        self._outputs = [o.name for o in self._session.get_outputs()]
+        _check_fit(model, self._session)
+        self.run(np.zeros((1, self.card.input.height_px, self.card.input.width_px, 3), np.uint8))
+
+    def run(self, images: Image) -> dict[str, npt.NDArray[np.float32]]:
+        """Run the model.
+
+        Args:
+            images: uint8, (N, height_px, width_px, 3), RGB, as `preprocess` makes them.
+
+        Returns:
+            Each output by name, float32, first axis N.
+        """
+        answers = self._session.run(self._outputs, {"image": images})
+        return dict(zip(self._outputs, answers, strict=True))
+
+
+def open_session(path: Path, options: SessionOptions) -> Session:
+    """Load, check and warm up the model in a file; see `Session`."""
+    return Session(load_model_file(path), options)
+
+
+def _choose(provider: str) -> tuple[list[str], str]:
+    """Return the provider names to give to onnxruntime, best first, and why the first."""
+    available = set(onnxruntime.get_available_providers())
+    if provider == "auto":
+        wanted = [name for name in _AUTO if PROVIDERS[name] in available]
+        best = "no GPU provider is installed" if wanted == ["cpu"] else "it is installed"
+        return wanted, best
+    if provider not in PROVIDERS:
+        raise OptionError(
+            f"provider {provider}: not known; expected auto, {', '.join(sorted(PROVIDERS))}"
+        )
+    if PROVIDERS[provider] not in available:
+        names = [k for k, v in PROVIDERS.items() if v in available]
+        raise OptionError(
+            f"provider {provider}: this onnxruntime has only {', '.join(names)}; "
+            "install the build that has it, see docs/providers.md"
+        )
+    return [provider] if provider == "cpu" else [provider, "cpu"], "it was named"
+
+
+def _check_fit(model: ModelFile, session: onnxruntime.InferenceSession) -> None:
+    """Refuse a graph whose input or outputs are not what its card says."""
+    card, where = model.card, str(model.path)
+    inputs = {i.name: i for i in session.get_inputs()}
+    expected = [card.input.height_px, card.input.width_px, 3]
+    if list(inputs) != ["image"] or inputs["image"].type != "tensor(uint8)":
+        raise CardError(f"{where}: expected one input 'image' of uint8, got {', '.join(inputs)}")
+    if list(inputs["image"].shape[1:]) != expected:
+        raise CardError(
+            f"{where}: the card says input (N, {', '.join(map(str, expected))}), the graph "
+            f"{inputs['image'].shape}"
+        )
+    outputs = {o.name: o.shape for o in session.get_outputs()}
+    needed = {"boxes", "scores", "landmarks"} if card.task == "detection" else {"scores"}
+    if not needed <= set(outputs):
+        missing = ", ".join(sorted(needed - set(outputs)))
+        raise CardError(f"{where}: the graph has no output {missing}")
+    if card.task != "detection" and outputs["scores"][-1] != len(card.labels):
+        raise CardError(
+            f"{where}: the card names {len(card.labels)} labels, the graph answers with "
+            f"{outputs['scores'][-1]} scores"
+        )
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,124 @@
+"""Scoring an ONNX file on a split, through the runtime, as a device would run it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.faces.boxes import FaceBox, iou
+from edge_runtime.faces.detector import OnnxFaceDetector
+from edge_runtime.measure.confusion import agreement, classification_report
+from edge_runtime.measure.detection import average_precision
+from edge_runtime.media.image import read_image
+from edge_runtime.model.card import InputSpec
+from edge_runtime.model.classifier import Classifier
+from edge_runtime.model.preprocess import Image, preprocess
+from edge_runtime.model.session import Session
+from export.errors import RunError
+from export.run_folder import Sample
+
+__all__ = ["Evaluator", "evaluator_for", "model_inputs"]
+
+_BATCH = 64
+_COUNTED_PX = 24.0  # shorter side from which an annotated face counts
+_SURE, _FAINT = 0.5, 0.3
+
+
+def model_inputs(samples: Sequence[Sample], spec: InputSpec) -> Iterator[Image]:
+    """Yield each sample's input, uint8 (1, H, W, 3), by the runtime's own preprocessing."""
+    for sample in samples:
+        yield preprocess(read_image(sample.path).image_bgr, spec)[None]
+
+
+class Evaluator(Protocol):
+    """How one task is scored."""
+
+    def answers(self, session: Session, samples: Sequence[Sample]) -> Any:
+        """Run a model on samples; what comes back goes into the other two."""
+        ...
+
+    def report(self, answers: Any, samples: Sequence[Sample]) -> dict[str, Any]:
+        """Return figures with n; `accuracy` is the one the gate looks at."""
+        ...
+
+    def agreement(self, a: Any, b: Any) -> float:
+        """Return the share of answers that two models have in common."""
+        ...
+
+
+def evaluator_for(task: str, labels: tuple[str, ...]) -> Evaluator:
+    """Return the evaluator of a task."""
+    return _Detection() if task == "detection" else _Classification(labels)
+
+
+@dataclass(frozen=True, slots=True)
+class _Classification:
+    labels: tuple[str, ...]
+
+    def answers(self, session: Session, samples: Sequence[Sample]) -> npt.NDArray[np.float32]:
+        classifier = Classifier(session)
+        rows, batch = [], []
+        for image in model_inputs(samples, session.card.input):
+            batch.append(image)
+            if len(batch) == _BATCH:
+                rows.append(classifier.scores(np.concatenate(batch)))
+                batch.clear()
+        if batch:
+            rows.append(classifier.scores(np.concatenate(batch)))
+        return np.concatenate(rows)
+
+    def report(self, answers: npt.NDArray[np.float32], samples: Sequence[Sample]) -> dict[str, Any]:
+        unknown = {s.label for s in samples} - set(self.labels)
+        if unknown:
+            raise RunError(f"split.csv names {', '.join(sorted(unknown))}, which the card does not")
+        truth = np.array([self.labels.index(s.label) for s in samples])
+        report = classification_report(answers, truth, self.labels)
+        del report["confusion"]
+        return report
+
+    def agreement(self, a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
+        return agreement(a, b)
+
+
+class _Detection:
+    """Accuracy is average precision at IoU 0.5 of faces of 24 px or more."""
+
+    def answers(self, session: Session, samples: Sequence[Sample]) -> list[list[FaceBox]]:
+        detector = OnnxFaceDetector(session)
+        return [detector.detect(read_image(s.path).image_bgr, 0.02) for s in samples]
+
+    def report(self, answers: list[list[FaceBox]], samples: Sequence[Sample]) -> dict[str, Any]:
+        found = [
+            (_boxes(faces), np.array([f.score for f in faces], np.float32)) for faces in answers
+        ]
+        figures = average_precision(found, [_truth(s) for s in samples], _COUNTED_PX)
+        return {
+            "n": figures.pictures,
+            "faces": figures.faces,
+            "accuracy": round(figures.average_precision, 4),
+            "recall": round(figures.recall, 4),
+        }
+
+    def agreement(self, a: list[list[FaceBox]], b: list[list[FaceBox]]) -> float:
+        """Return how many sure faces of either the other has too, at IoU 0.7 or more."""
+        matched = total = 0
+        for one, other in [*zip(a, b, strict=True), *zip(b, a, strict=True)]:
+            sure = _boxes([f for f in one if f.score >= _SURE])
+            known = _boxes([f for f in other if f.score >= _FAINT])
+            total += len(sure)
+            if len(sure) and len(known):
+                matched += int((iou(sure, known).max(1) >= 0.7).sum())
+        return matched / total if total else 1.0
+
+
+def _boxes(faces: Sequence[FaceBox]) -> npt.NDArray[np.float32]:
+    return np.array([f.box for f in faces], np.float32).reshape(-1, 4)
+
+
+def _truth(sample: Sample) -> npt.NDArray[np.float32]:
+    rows = [row.split() for row in sample.label.split(";") if row]
+    return np.array(rows, np.float32).reshape(-1, 4)

@@ -1,0 +1,209 @@
+"""One command from a run folder to a proven int8 file: convert, prove, quantize, gate, write."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from edge_runtime.media.image import read_image
+from edge_runtime.model.card import ModelCard
+from edge_runtime.model.golden import make_golden
+from edge_runtime.model.onnx_file import load_model_file
+from edge_runtime.model.preprocess import Image, preprocess
+from edge_runtime.model.session import Session, SessionOptions
+from export.convert import check_parity, keras_to_onnx, load_keras
+from export.errors import AccuracyError
+from export.evaluate import Evaluator, evaluator_for, model_inputs
+from export.package import pack, write_atomically
+from export.quantize import RUNGS, Rung, calibration_samples, quantize
+from export.run_folder import RunFolder, read_run
+
+__all__ = ["ExportOptions", "export_run"]
+
+_PARITY_PHOTOS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What the user may set.
+
+    Attributes:
+        precision: `int8` or `fp32`.
+        max_drop: Points of accuracy int8 may lose on val.
+        min_agreement: Share of val answers int8 must have in common with fp32.
+        calibration: Number of training photos that set the activation ranges.
+        golden: Picture for the golden sample; None takes the first val photo.
+        provenance: Added to the card's, as the data set's license.
+    """
+
+    precision: str = "int8"
+    max_drop: float = 0.5
+    min_agreement: float = 0.98
+    calibration: int = 256
+    golden: Path | None = None
+    provenance: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A graph, what it answered on val and how it was made."""
+
+    proto: onnx.ModelProto
+    card: ModelCard
+    answers: Any
+    report: dict[str, Any]
+
+
+def export_run(
+    run_path: Path, output: Path, options: ExportOptions, say: Callable[[str], None]
+) -> None:
+    """Export a run folder.
+
+    Args:
+        run_path: What `python -m train` wrote.
+        output: The .onnx to write; appears only when every check has passed.
+        options: Gate and calibration.
+        say: Told each step in one line.
+
+    Raises:
+        RunError: The run folder is not whole.
+        ParityError: ONNX does not answer as Keras does.
+        AccuracyError: No rung of the ladder passed the gate.
+        OutputError: `output` cannot be written.
+    """
+    run = read_run(run_path)
+    model = load_keras(run.model_path)
+    spec = run.card.input
+    proto = keras_to_onnx(model)
+    proving = np.concatenate(list(model_inputs(run.splits["val"][:_PARITY_PHOTOS], spec)))
+    parity = check_parity(model, proto, proving)
+    say("parity with Keras: " + ", ".join(f"{k} within {v:.1e}" for k, v in parity.items()))
+
+    evaluator = evaluator_for(run.card.task, run.card.labels)
+    with tempfile.TemporaryDirectory(prefix="edge-export-") as folder:
+        work = Path(folder)
+        fp32 = _candidate(proto, run.card, run, evaluator, work)
+        say(f"fp32 on val: accuracy {fp32.report['accuracy']}, n {fp32.report['n']}")
+        best, agreed = fp32, 1.0
+        if options.precision == "int8":
+            best, agreed = _climb(fp32, run, options, evaluator, work, say)
+        metrics: dict[str, Any] = {"val": {"fp32": fp32.report, "agreement": round(agreed, 4)}}
+        metrics["val"][options.precision] = best.report
+        metrics["keras"] = _keras_metrics(run)
+        if run.splits["test"]:
+            metrics["test"] = _score_test(fp32, best, options, run, evaluator, work)
+            tested = metrics["test"][options.precision]
+            say(f"{options.precision} on test: accuracy {tested['accuracy']}, n {tested['n']}")
+        golden = make_golden(_session(best.proto, best.card, work), _golden_picture(options, run))
+        card = replace(
+            best.card,
+            metrics=metrics,
+            provenance={
+                **run.card.provenance,
+                **dict(options.provenance),
+                "weights_sha256": run.weights_sha256,
+            },
+            golden=golden,
+        )
+        write_atomically(output, pack(best.proto, card))
+    say(f"wrote {output} ({output.stat().st_size:,} bytes, {card.precision})")
+
+
+def _climb(
+    fp32: _Candidate,
+    run: RunFolder,
+    options: ExportOptions,
+    evaluator: Evaluator,
+    work: Path,
+    say: Callable[[str], None],
+) -> tuple[_Candidate, float]:
+    """Try each way of quantizing until one passes the gate on val."""
+    samples = calibration_samples(run.splits["train"], options.calibration)
+    tried: list[str] = []
+    for rung in RUNGS:
+        proto = quantize(fp32.proto, rung, lambda: model_inputs(samples, run.card.input), work)
+        card = replace(run.card, precision="int8", quantization=_describe(rung, len(samples)))
+        candidate = _candidate(proto, card, run, evaluator, work)
+        agreed = evaluator.agreement(fp32.answers, candidate.answers)
+        drop = 100 * (fp32.report["accuracy"] - candidate.report["accuracy"])
+        figures = (
+            f"accuracy {candidate.report['accuracy']:.4f} ({-drop:+.2f} points), "
+            f"agreement {agreed:.4f}"
+        )
+        passed = drop <= options.max_drop and agreed >= options.min_agreement
+        say(f"{rung.name}: {figures}{'' if passed else ', refused'}")
+        tried.append(f"{rung.name}: {figures}")
+        if passed:
+            return candidate, agreed
+    raise AccuracyError(
+        f"no int8 file keeps within {options.max_drop} points of fp32's "
+        f"{fp32.report['accuracy']:.4f} with agreement {options.min_agreement}; best tried: "
+        f"{tried[-1]}; try a larger --calibration, allow more with --max-drop and "
+        "--min-agreement, or take --precision fp32"
+    )
+
+
+def _describe(rung: Rung, photos: int) -> dict[str, Any]:
+    return {
+        "recipe": rung.name,
+        "reduce_range": rung.reduce_range,
+        "calibration": rung.method.name.lower(),
+        "calibration_photos": photos,
+    }
+
+
+def _candidate(
+    proto: onnx.ModelProto, card: ModelCard, run: RunFolder, evaluator: Evaluator, work: Path
+) -> _Candidate:
+    answers = evaluator.answers(_session(proto, card, work), run.splits["val"])
+    return _Candidate(proto, card, answers, evaluator.report(answers, run.splits["val"]))
+
+
+def _score_test(
+    fp32: _Candidate,
+    best: _Candidate,
+    options: ExportOptions,
+    run: RunFolder,
+    evaluator: Evaluator,
+    work: Path,
+) -> dict[str, Any]:
+    """Score fp32 and the chosen file on test, once, after everything is decided."""
+    samples = run.splits["test"]
+    before = evaluator.answers(_session(fp32.proto, fp32.card, work), samples)
+    after = evaluator.answers(_session(best.proto, best.card, work), samples)
+    return {
+        "fp32": evaluator.report(before, samples),
+        options.precision: evaluator.report(after, samples),
+        "agreement": round(evaluator.agreement(before, after), 4),
+    }
+
+
+def _keras_metrics(run: RunFolder) -> dict[str, Any]:
+    """Return what training measured, less the confusion matrices."""
+    path = run.path / "metrics.json"
+    if not path.is_file():
+        return {}
+    measured = json.loads(path.read_text("utf-8"))
+    return {
+        split: {k: v for k, v in figures.items() if k != "confusion"}
+        for split, figures in measured.items()
+    }
+
+
+def _session(proto: onnx.ModelProto, card: ModelCard, work: Path) -> Session:
+    """Open a graph the way a device does: from a packed file."""
+    path = work / "candidate.onnx"
+    path.write_bytes(pack(proto, card))
+    return Session(load_model_file(path), SessionOptions("cpu"))
+
+
+def _golden_picture(options: ExportOptions, run: RunFolder) -> Image:
+    path = options.golden or run.splits["val"][0].path
+    return preprocess(read_image(path).image_bgr, run.card.input)

@@ -1,0 +1,133 @@
+"""fp32 ONNX to int8: QDQ, per channel, calibrated on training photos."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from export.run_folder import Sample
+
+__all__ = ["RUNGS", "Rung", "calibration_samples", "quantize"]
+
+_WITH_WEIGHTS = ("Conv", "Gemm", "MatMul")
+_QUANTIZED = [*_WITH_WEIGHTS, "Add", "Concat", "MaxPool", "AveragePool", "GlobalAveragePool",
+              "Relu", "Clip", "Resize", "Reshape", "Transpose"]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One way of quantizing.
+
+    Attributes:
+        name: As cards and messages call it.
+        reduce_range: Weights in 7 bits: products of two 8-bit numbers saturate on CPUs without
+            VNNI, of 8 and 7 bits they cannot, so that all CPUs answer alike.
+        method: How activation ranges are found.
+    """
+
+    name: str
+    reduce_range: bool
+    method: CalibrationMethod
+
+
+# In the order they are tried; the first that passes the gate wins. 7-bit weights come first
+# although 8-bit ones measure the same here: a machine with VNNI cannot see what saturation does
+# on one without.
+RUNGS = (
+    Rung("qdq s8s8 per-channel minmax, 7-bit weights", True, CalibrationMethod.MinMax),
+    Rung("qdq s8s8 per-channel percentile, 7-bit weights", True, CalibrationMethod.Percentile),
+    Rung("qdq s8s8 per-channel entropy, 7-bit weights", True, CalibrationMethod.Entropy),
+    Rung("qdq s8s8 per-channel minmax, 8-bit weights", False, CalibrationMethod.MinMax),
+)
+
+
+def calibration_samples(samples: Sequence[Sample], count: int, seed: int = 0) -> list[Sample]:
+    """Choose calibration photos, the same number of each class where labels are classes."""
+    by_label: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        by_label[sample.label if " " not in sample.label else ""].append(sample)
+    rng = random.Random(seed)
+    for group in by_label.values():
+        rng.shuffle(group)
+    chosen: list[Sample] = []
+    groups = [by_label[label] for label in sorted(by_label)]
+    while len(chosen) < count and any(groups):
+        chosen += [group.pop() for group in groups if group]
+    return chosen[:count]
+
+
+def quantize(
+    proto: onnx.ModelProto,
+    rung: Rung,
+    images: Callable[[], Iterator[npt.NDArray[np.uint8]]],
+    work: Path,
+) -> onnx.ModelProto:
+    """Quantize a model one way.
+
+    Args:
+        proto: fp32.
+        rung: The way.
+        images: Gives the calibration inputs anew, each uint8 (1, H, W, 3).
+        work: Folder for intermediate files.
+
+    Returns:
+        The int8 model.
+    """
+    source, prepared, target = (work / f"{n}.onnx" for n in ("fp32", "prepared", "int8"))
+    onnx.save(proto, source)
+    quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+    quantize_static(
+        str(prepared),
+        str(target),
+        _Reader(images()),
+        quant_format=QuantFormat.QDQ,
+        op_types_to_quantize=_QUANTIZED,
+        nodes_to_exclude=_after_the_last_weights(onnx.load(prepared)),
+        per_channel=True,
+        reduce_range=rung.reduce_range,
+        activation_type=QuantType.QInt8,
+        weight_type=QuantType.QInt8,
+        calibrate_method=rung.method,
+    )
+    return onnx.load(target)
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, images: Iterator[npt.NDArray[np.uint8]]) -> None:
+        self._images = images
+
+    def get_next(self) -> dict[str, Any] | None:
+        image = next(self._images, None)
+        return None if image is None else {"image": image}
+
+
+def _after_the_last_weights(proto: onnx.ModelProto) -> list[str]:
+    """Return the nodes from which no layer with weights is reached: decoding, softmax.
+
+    Their numbers are answers (pixels, probabilities); 8 bits would round a box to whole pixels.
+    """
+    leads_to_weights: set[str] = set()
+    excluded = []
+    for node in reversed(proto.graph.node):
+        feeds = node.op_type in _WITH_WEIGHTS or bool(leads_to_weights & set(node.output))
+        if feeds:
+            leads_to_weights |= set(node.input)
+        else:
+            excluded.append(node.name)
+    return excluded

@@ -1,0 +1,1 @@
+"""Photos to trained Keras models and run folders; runs from a checkout on a workstation."""

@@ -1,0 +1,78 @@
+"""`python -m train`: one command a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge_runtime.cli_errors import EdgeGroup
+
+app = typer.Typer(
+    cls=EdgeGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _train() -> None:
+    """Train the models; each command writes a run folder for `python -m export`."""
+
+
+Data = Annotated[Path, typer.Option(help="Folder with the training photos.")]
+Output = Annotated[Path, typer.Option(help="Run folder to write.")]
+Epochs = Annotated[int, typer.Option(min=1, help="Passes over the training photos.")]
+Seed = Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
+
+
+@app.command()
+def expression(
+    data: Data,
+    output: Output,
+    name: Annotated[str, typer.Option(help="Name of the model.")] = "expression",
+    classes: Annotated[
+        str, typer.Option(help="Class folders to use, in order, comma separated. Default: all.")
+    ] = "",
+    architecture: Annotated[
+        str, typer.Option(help="residual, or seed: the notebook's 3 convolutions.")
+    ] = "residual",
+    size: Annotated[int, typer.Option(min=32, max=256, help="Side of the input, px.")] = 48,
+    epochs: Epochs = 20,
+    seed: Seed = 0,
+    resume: Resume = False,
+) -> None:
+    """Facial expressions from a folder a class.
+
+    Example: python -m train expression --data fer2013/ --output runs/expression
+    """
+    from train.recipes.expression import train_expression
+
+    train_expression(
+        data, output, name=name, classes=tuple(filter(None, classes.split(","))) or None,
+        architecture=architecture, size_px=size, epochs=epochs, seed=seed, resume=resume,
+    )  # fmt: skip
+
+
+@app.command()
+def detector(
+    boxes: Annotated[Path, typer.Option(help="Folder with annotations.json and images/.")],
+    portraits: Annotated[Path, typer.Option(help="Folder of aligned 112 px portraits.")],
+    faceless: Annotated[list[Path], typer.Option(help="Folder of pictures without people.")],
+    output: Output,
+    epochs: Annotated[int, typer.Option(min=1, help="Of 100 batches of 32 scenes.")] = 26,
+    seed: Seed = 0,
+    resume: Resume = False,
+) -> None:
+    """The face detector, from annotated photos and portraits.
+
+    Example: python -m train detector --boxes face_boxes/ --portraits lfw/ --faceless
+    cats_dogs/train/ --output runs/detector
+    """
+    from train.recipes.detector import train_detector
+
+    train_detector(boxes, portraits, faceless, output, epochs=epochs, seed=seed, resume=resume)

@@ -1,0 +1,69 @@
+"""Photos with annotated face boxes: a folder with `annotations.json` and `images/`."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from train.errors import DataError
+
+__all__ = ["AnnotatedPhoto", "read_annotations"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnnotatedPhoto:
+    """A photo and the faces annotated in it.
+
+    Attributes:
+        path: The picture file.
+        boxes: float32, (M, 4), x1, y1, x2, y2 in pixels.
+        split: train, val or test.
+    """
+
+    path: Path
+    boxes: npt.NDArray[np.float32]
+    split: str
+
+    @property
+    def label(self) -> str:
+        """The boxes as `split.csv` holds them: numbers by spaces, boxes by semicolons."""
+        return ";".join(" ".join(f"{v:g}" for v in box) for box in self.boxes)
+
+
+def read_annotations(root: Path, seed: int) -> list[AnnotatedPhoto]:
+    """Read a folder of annotated photos, split 70 / 10 / 20 by seed.
+
+    `annotations.json` is a list of {"file", "boxes": [{"xyxy_px": [x1, y1, x2, y2]}]}.
+
+    Raises:
+        DataError: The file is missing or malformed, or names a picture that is not there.
+    """
+    index = root / "annotations.json"
+    try:
+        entries = json.loads(index.read_text(encoding="utf-8"))
+        read = [(root / "images" / e["file"], [b["xyxy_px"] for b in e["boxes"]]) for e in entries]
+    except OSError as error:
+        raise DataError(f"{index}: {error.strerror}") from None
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{index}: expected a list of file and boxes with xyxy_px ({error})"
+        ) from None
+    missing = [p for p, _ in read if not p.is_file()]
+    if missing:
+        raise DataError(f"{missing[0]}: named in {index.name} but not there")
+    read.sort(key=lambda e: e[0].name)
+    random.Random(seed).shuffle(read)
+    train_end, val_end = round(len(read) * 0.7), round(len(read) * 0.8)
+    return [
+        AnnotatedPhoto(
+            path,
+            np.asarray(boxes, np.float32).reshape(-1, 4),
+            "train" if i < train_end else "val" if i < val_end else "test",
+        )
+        for i, (path, boxes) in enumerate(read)
+    ]

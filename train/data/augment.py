@@ -1,0 +1,54 @@
+"""Random changes of one input picture, with OpenCV in the data workers.
+
+Keras layers would do the same inside the training step; on two cores they cost more than 15% of
+it, in the workers under 5%.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from edge_runtime.model.preprocess import Image
+
+__all__ = ["face_crop"]
+
+
+def face_crop(image: Image, rng: np.random.Generator) -> Image:
+    """Vary a face crop as a detector and a webcam vary it.
+
+    Flip, roll up to 15 degrees, scale 0.87 to 1.15, shift up to 8%, brightness and contrast,
+    now and then blur, noise or a covered patch.
+
+    Args:
+        image: uint8, (H, W, 3).
+        rng: Source of all randomness.
+
+    Returns:
+        A new picture of the same shape and dtype.
+    """
+    height, width = image.shape[:2]
+    if rng.random() < 0.5:
+        image = image[:, ::-1]
+    matrix = cv2.getRotationMatrix2D(
+        (width / 2, height / 2), float(np.clip(rng.normal(0, 7), -15, 15)), rng.uniform(0.87, 1.15)
+    )
+    matrix[:, 2] += rng.uniform(-0.08, 0.08, 2) * np.array([width, height])
+    out = cv2.warpAffine(
+        np.ascontiguousarray(image), matrix, (width, height), borderMode=cv2.BORDER_REPLICATE
+    )
+    if rng.random() < 0.15:
+        # Small faces reach the model enlarged: shrink and enlarge again.
+        small = rng.uniform(0.35, 0.8)
+        out = cv2.resize(out, None, fx=small, fy=small, interpolation=cv2.INTER_AREA)
+        out = cv2.resize(out, (width, height), interpolation=cv2.INTER_LINEAR)
+    if rng.random() < 0.7:
+        out = cv2.convertScaleAbs(out, alpha=rng.uniform(0.7, 1.35), beta=rng.uniform(-35, 35))
+    if rng.random() < 0.1:
+        noise = rng.normal(0, rng.uniform(2, 9), (height, width, 1))
+        out = np.clip(out + noise, 0, 255).astype(np.uint8)
+    if rng.random() < 0.25:
+        ph, pw = (int(side * rng.uniform(0.15, 0.4)) for side in (height, width))
+        top, left = int(rng.integers(0, height - ph)), int(rng.integers(0, width - pw))
+        out[top : top + ph, left : left + pw] = int(rng.integers(0, 256))
+    return np.asarray(out, np.uint8)

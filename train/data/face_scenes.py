@@ -1,0 +1,321 @@
+"""Training scenes for the face detector, made anew each epoch.
+
+A scene is one tile or a mosaic of four. A tile is part of an annotated photo, a whole portrait
+with its own surroundings, or a picture without people onto which portraits are pasted, and cats
+and dogs in the same way, so that a feathered ellipse alone never means a face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.media.image import read_image
+from edge_runtime.model.preprocess import Image
+from train.data.annotations import AnnotatedPhoto
+
+__all__ = ["PORTRAIT_BOX", "PORTRAIT_LANDMARKS", "Face", "SceneMaker"]
+
+# Where face and landmarks lie in an aligned 112 px portrait (eyes, nose, mouth corners; within
+# 2 to 4 px). The box runs from mid-forehead to chin and ear to ear as the annotated photos' do.
+PORTRAIT_LANDMARKS = np.array([[30, 52], [66, 52], [48, 73], [33, 88], [63, 89]], np.float32)
+PORTRAIT_BOX = np.array([9, 13, 87, 109], np.float32)
+_PORTRAIT_PX = 112
+
+_SMALLEST_PX = 9.0  # shorter side in the scene under which a face is ignored, not learned
+_LARGEST_SHARE = 1.05  # of the scene's height
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """A face in a scene.
+
+    Attributes:
+        box: float32, (4,), in scene pixels.
+        landmarks: float32, (5, 2), or None where they are not known.
+        learned: False where cells on it are neither face nor background.
+    """
+
+    box: npt.NDArray[np.float32]
+    landmarks: npt.NDArray[np.float32] | None
+    learned: bool
+
+
+class SceneMaker:
+    """Makes scenes of one size from photos, portraits and pictures without people."""
+
+    def __init__(
+        self,
+        photos: Sequence[AnnotatedPhoto],
+        portraits: Sequence[Path],
+        faceless: Sequence[Path],
+        height_px: int,
+        width_px: int,
+    ) -> None:
+        """Decode the photos once; portraits and faceless pictures are kept as files' bytes."""
+        self._photos = [(read_image(p.path).image_bgr, p.boxes) for p in photos]
+        self._portraits = [np.frombuffer(p.read_bytes(), np.uint8) for p in portraits]
+        self._faceless = [np.frombuffer(p.read_bytes(), np.uint8) for p in faceless]
+        self._height, self._width = height_px, width_px
+
+    def scene(self, rng: np.random.Generator) -> tuple[Image, list[Face]]:
+        """Return one scene: uint8 (H, W, 3) RGB, and its faces."""
+        height, width = self._height, self._width
+        if rng.random() < 0.45:
+            image, faces = self._tile(rng, height, width)
+        else:
+            cut_y = int(rng.uniform(0.3, 0.7) * height)
+            cut_x = int(rng.uniform(0.3, 0.7) * width)
+            image = np.empty((height, width, 3), np.uint8)
+            faces = []
+            for top, bottom in ((0, cut_y), (cut_y, height)):
+                for left, right in ((0, cut_x), (cut_x, width)):
+                    tile, found = self._tile(rng, bottom - top, right - left)
+                    image[top:bottom, left:right] = tile
+                    faces += [_moved(f, np.array([left, top], np.float32)) for f in found]
+        return _light(image, rng)[..., ::-1], faces
+
+    def _tile(self, rng: np.random.Generator, height: int, width: int) -> tuple[Image, list[Face]]:
+        kind = rng.random()
+        if kind < 0.5:
+            tile = self._from_photo(rng, height, width)
+        elif kind < 0.68:
+            tile = self._from_portrait(rng, height, width)
+        else:
+            tile = self._composed(rng, height, width)
+        return _flipped(*tile) if rng.random() < 0.5 else tile
+
+    def _from_photo(
+        self, rng: np.random.Generator, height: int, width: int
+    ) -> tuple[Image, list[Face]]:
+        """Cut and scale an annotated photo so that a chosen face gets a chosen size."""
+        image, boxes = self._photos[rng.integers(len(self._photos))]
+        cover = max(height / image.shape[0], width / image.shape[1])
+        scale = cover * rng.uniform(0.8, 1.3)
+        center = rng.uniform(0, 1, 2) * (image.shape[1], image.shape[0])
+        if len(boxes):
+            box = boxes[rng.integers(len(boxes))]
+            center = (box[:2] + box[2:]) / 2
+            size = float(np.sqrt(np.prod(box[2:] - box[:2])))
+            # Enlarging more than 2.5 times only teaches blur.
+            scale = min(2.5, float(np.exp(rng.uniform(np.log(11), np.log(height * 0.6)))) / size)
+            scale = max(scale, 0.75 * cover)
+        turn = float(np.clip(rng.normal(0, 6), -20, 20))
+        matrix = cv2.getRotationMatrix2D((float(center[0]), float(center[1])), turn, scale)
+        where = rng.uniform(0.2, 0.8, 2) * (width, height)
+        matrix[:, 2] += where - center
+        _keep_inside(matrix, image, height, width)
+        out = _warp(image, matrix, height, width)
+        faces = [_turned(Face(b, None, True), matrix) for b in boxes]
+        return out, [f for f in (_clipped(f, height, width) for f in faces) if f]
+
+    def _from_portrait(
+        self, rng: np.random.Generator, height: int, width: int
+    ) -> tuple[Image, list[Face]]:
+        """Fill a tile with one portrait; its surroundings end in repeated edges."""
+        portrait = self._decode(self._portraits, rng)
+        scale = min(height, width) / _PORTRAIT_PX * rng.uniform(0.5, 1.5)
+        scale = min(scale, 2.2)
+        matrix = _placed(rng, scale, rng.uniform(0.3, 0.7, 2) * (width, height), spread_deg=14)
+        out = _warp(portrait, matrix, height, width)
+        face = _clipped(_turned(_portrait_face(), matrix), height, width)
+        return out, [face] if face else []
+
+    def _composed(
+        self, rng: np.random.Generator, height: int, width: int
+    ) -> tuple[Image, list[Face]]:
+        ground = self._decode(self._faceless, rng)
+        fit = max(height / ground.shape[0], width / ground.shape[1]) * rng.uniform(1.0, 1.6)
+        matrix = np.array([[fit, 0, 0], [0, fit, 0]], np.float64)
+        room = np.array([ground.shape[1] * fit - width, ground.shape[0] * fit - height])
+        matrix[:, 2] = -rng.uniform(0, 1, 2) * np.maximum(room, 0)
+        out = _warp(ground, matrix, height, width)
+        faces: list[Face] = []
+        for _ in range(int(rng.integers(0, 4))):
+            is_face = rng.random() < 0.65
+            source = self._decode(self._portraits if is_face else self._faceless, rng)
+            source = cv2.resize(source, (_PORTRAIT_PX, _PORTRAIT_PX)) if not is_face else source
+            largest = min(height * _LARGEST_SHARE, width, 200) / 96
+            scale = float(np.exp(rng.uniform(np.log(0.11), np.log(max(0.2, largest)))))
+            middle = rng.uniform(0.05, 0.95, 2) * (width, height)
+            matrix = _placed(rng, scale, middle, spread_deg=16)
+            face = _turned(_portrait_face(), matrix)
+            if any(_touches(face.box, other.box) for other in faces):
+                continue
+            _paste(out, source, matrix, rng)
+            clipped = _clipped(face, height, width) if is_face else None
+            if clipped:
+                if clipped.learned and rng.random() < 0.2:
+                    self._cover(out, clipped.box, rng)
+                faces.append(clipped)
+        return out, faces
+
+    def _cover(self, image: Image, box: npt.NDArray[np.float32], rng: np.random.Generator) -> None:
+        """Hide part of a face behind a patch, as a hand or a scarf does."""
+        width, height = box[2:] - box[:2]
+        patch_w, patch_h = width * rng.uniform(0.3, 0.7), height * rng.uniform(0.2, 0.45)
+        x = int(box[0] + rng.uniform(-0.1, 0.8) * width)
+        y = int(box[1] + rng.uniform(0.4, 0.85) * height)
+        patch = cv2.resize(
+            self._decode(self._faceless, rng), (max(2, int(patch_w)), max(2, int(patch_h)))
+        )
+        x1, y1 = max(x, 0), max(y, 0)
+        x2, y2 = min(x + patch.shape[1], image.shape[1]), min(y + patch.shape[0], image.shape[0])
+        if x1 < x2 and y1 < y2:
+            image[y1:y2, x1:x2] = patch[y1 - y : y2 - y, x1 - x : x2 - x]
+
+    @staticmethod
+    def _decode(files: list[npt.NDArray[np.uint8]], rng: np.random.Generator) -> Image:
+        image = cv2.imdecode(files[rng.integers(len(files))], cv2.IMREAD_COLOR)
+        return np.asarray(image, np.uint8)
+
+
+def _portrait_face() -> Face:
+    return Face(PORTRAIT_BOX, PORTRAIT_LANDMARKS, True)
+
+
+def _placed(
+    rng: np.random.Generator, scale: float, middle: npt.NDArray[np.float64], spread_deg: float
+) -> npt.NDArray[np.float64]:
+    """Return the matrix that puts a portrait's face center at a place, scaled and rolled."""
+    center = (PORTRAIT_BOX[:2] + PORTRAIT_BOX[2:]) / 2
+    turn = float(np.clip(rng.normal(0, spread_deg), -40, 40))
+    matrix = cv2.getRotationMatrix2D((float(center[0]), float(center[1])), turn, scale)
+    matrix[:, 2] += middle - center
+    return np.asarray(matrix, np.float64)
+
+
+def _keep_inside(matrix: npt.NDArray[np.float64], image: Image, height: int, width: int) -> None:
+    """Shift a photo so that it leaves as little of a tile empty as its size allows."""
+    size = np.abs(matrix[:, :2]) @ (image.shape[1], image.shape[0])
+    middle = matrix[:, :2] @ (image.shape[1] / 2, image.shape[0] / 2) + matrix[:, 2]
+    tile = np.array([width, height], np.float64)
+    slack = (size - tile) / 2
+    low = np.where(slack > 0, tile / 2 - slack, tile / 2)
+    high = np.where(slack > 0, tile / 2 + slack, tile / 2)
+    matrix[:, 2] += np.clip(middle, low, high) - middle
+
+
+def _warp(
+    image: Image,
+    matrix: npt.NDArray[np.float64],
+    height: int,
+    width: int,
+    border: int = cv2.BORDER_REPLICATE,
+) -> Image:
+    """Warp with area averaging: shrink first, so that small faces do not alias.
+
+    Never with a mirrored border: it would repeat faces that no annotation knows.
+    """
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    if scale < 0.6:
+        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        shrink = np.array([small.shape[1] / image.shape[1], small.shape[0] / image.shape[0]])
+        matrix = np.concatenate([matrix[:, :2] / shrink, matrix[:, 2:]], axis=1)
+        image = small
+    return np.asarray(
+        cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=border),
+        np.uint8,
+    )
+
+
+def _paste(
+    image: Image, source: Image, matrix: npt.NDArray[np.float64], rng: np.random.Generator
+) -> None:
+    """Blend a portrait-sized picture in, through a feathered ellipse around the head."""
+    mask = np.zeros((_PORTRAIT_PX, _PORTRAIT_PX), np.uint8)
+    axes = (int(rng.uniform(40, 48)), int(rng.uniform(50, 56)))
+    cv2.ellipse(mask, (48, 57), axes, 0, 0, 360, 255, -1)
+    mask[:2] = mask[-2:] = 0
+    mask[:, :2] = mask[:, -2:] = 0
+    blur = int(rng.integers(2, 9)) * 2 + 1
+    mask = cv2.GaussianBlur(mask, (blur, blur), 0)
+    height, width = image.shape[:2]
+    warped = _warp(source, matrix, height, width)
+    alpha = _warp(mask, matrix, height, width, border=cv2.BORDER_CONSTANT)
+    rows, columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))
+    if not len(rows):
+        return
+    area = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    share = alpha[area][..., None].astype(np.float32) / 255
+    # Some portraits keep their own light, the others take on a little of the ground's.
+    pasted = warped[area].astype(np.float32)
+    if rng.random() < 0.5:
+        pasted += (image[area].mean((0, 1)) - pasted.mean((0, 1))) * rng.uniform(0, 0.5)
+    image[area] = np.clip(image[area] * (1 - share) + pasted * share, 0, 255).astype(np.uint8)
+
+
+def _turned(face: Face, matrix: npt.NDArray[np.float64]) -> Face:
+    """Map a face through an affine matrix; its box keeps its shape and only scales."""
+    scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    center = matrix[:, :2] @ ((face.box[:2] + face.box[2:]) / 2) + matrix[:, 2]
+    half = (face.box[2:] - face.box[:2]) / 2 * scale
+    box = np.concatenate([center - half, center + half]).astype(np.float32)
+    landmarks = None
+    if face.landmarks is not None:
+        landmarks = (face.landmarks @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+    return Face(box, landmarks, face.learned)
+
+
+def _moved(face: Face, by: npt.NDArray[np.float32]) -> Face:
+    landmarks = None if face.landmarks is None else face.landmarks + by
+    return Face(face.box + np.tile(by, 2), landmarks, face.learned)
+
+
+def _clipped(face: Face, height: int, width: int) -> Face | None:
+    """Cut a face at its tile; mostly hidden or tiny ones are ignored, unseen ones dropped."""
+    limits = np.array([width, height, width, height], np.float32)
+    box = np.clip(face.box, 0, limits)
+    area = np.prod(face.box[2:] - face.box[:2])
+    visible = np.prod(box[2:] - box[:2]) / max(float(area), 1e-6)
+    if visible <= 0.02:
+        return None
+    side = float((box[2:] - box[:2]).min())
+    learned = face.learned and visible > 0.6 and side >= _SMALLEST_PX
+    return Face(box.astype(np.float32), face.landmarks, bool(learned))
+
+
+def _touches(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> bool:
+    return bool((np.minimum(a[2:], b[2:]) > np.maximum(a[:2], b[:2])).all())
+
+
+def _flipped(image: Image, faces: list[Face]) -> tuple[Image, list[Face]]:
+    width = image.shape[1]
+    out = []
+    for face in faces:
+        x1, y1, x2, y2 = face.box
+        landmarks = face.landmarks
+        if landmarks is not None:
+            # Left and right change places, so that the order stays the picture's.
+            landmarks = (landmarks * (-1, 1) + (width, 0))[[1, 0, 2, 4, 3]].astype(np.float32)
+        out.append(
+            Face(np.array([width - x2, y1, width - x1, y2], np.float32), landmarks, face.learned)
+        )
+    return np.ascontiguousarray(image[:, ::-1]), out
+
+
+def _light(image: Image, rng: np.random.Generator) -> Image:
+    """Change brightness, contrast and color; now and then gray, blurred, dark or noisy."""
+    out = image.astype(np.float32)
+    out *= rng.uniform(0.7, 1.25) * rng.uniform(0.9, 1.1, 3).astype(np.float32)
+    out += rng.uniform(-20, 20)
+    if rng.random() < 0.12:
+        out *= rng.uniform(0.25, 0.6)
+    if rng.random() < 0.15:
+        out[:] = out.mean(2, keepdims=True)
+    if rng.random() < 0.15:
+        out += rng.normal(0, rng.uniform(2, 10), out.shape[:2])[..., None]
+    out = np.clip(out, 0, 255).astype(np.uint8)
+    if rng.random() < 0.15:
+        out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.5, 1.6)))
+    if rng.random() < 0.1:  # a moving head
+        size = int(rng.integers(3, 8))
+        kernel = np.zeros((size, size), np.float32)
+        kernel[size // 2] = 1 / size
+        out = cv2.filter2D(out, -1, kernel if rng.random() < 0.7 else kernel.T)
+    return np.asarray(out, np.uint8)

@@ -1,0 +1,1 @@
+"""Keras networks: a file a network, each a function from sizes to an unbuilt-weights model."""

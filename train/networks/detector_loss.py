@@ -1,0 +1,81 @@
+"""What the face detector is trained to make small.
+
+Score: quality focal loss (Li et al. 2020, Generalized Focal Loss), whose target is the overlap
+of the predicted box, so that the score ranks boxes by how well they fit. Box: 1 - generalized
+IoU. Landmarks: Huber on offsets as a share of the face's size, where they are known.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from edge_runtime.model.card import InputSpec
+from train.networks.face_detector import cell_centers, raw_to_boxes
+
+__all__ = ["TARGET_CHANNELS", "DetectorLoss"]
+
+# Channels of a target cell: 0 kind (1 face, 0 none, -1 ignored), 1:5 box, 5:15 landmarks, all in
+# input pixels, 15 whether the landmarks are known.
+TARGET_CHANNELS = 16
+
+_BOX_WEIGHT = 2.0
+_LANDMARK_WEIGHT = 1.0
+
+
+class DetectorLoss(keras.losses.Loss):  # type: ignore[misc]
+    """Sum of the three parts, each divided by the number of cells that hold a face."""
+
+    def __init__(self, spec: InputSpec) -> None:
+        """Take the input size, from which the cells follow."""
+        super().__init__(name="detector", reduction="sum_over_batch_size")
+        self._centers, self._strides = cell_centers(spec)
+
+    def call(self, target: Any, raw: Any) -> Any:
+        """Return the loss, one number.
+
+        Args:
+            target: (N, A, 16) as `TARGET_CHANNELS` says.
+            raw: (N, A, 15) from the network.
+        """
+        kind = target[..., 0]
+        face = ops.cast(kind > 0.5, "float32")
+        counted = ops.cast(kind > -0.5, "float32")
+        faces = ops.maximum(ops.sum(face), 1.0)
+        boxes = raw_to_boxes(raw[..., 1:5], self._centers, self._strides)
+        overlap, gap = _overlap(boxes, target[..., 1:5])
+
+        quality = ops.stop_gradient(overlap) * face
+        score = ops.sigmoid(raw[..., 0])
+        entropy = ops.binary_crossentropy(quality, raw[..., 0], from_logits=True)
+        score_loss = ops.sum(ops.square(quality - score) * entropy * counted) / faces
+
+        box_loss = ops.sum((1.0 - overlap + gap) * face) / faces
+
+        size = ops.maximum(target[..., 3:4] - target[..., 1:2], 1.0)
+        points = raw[..., 5:15] * self._strides + ops.tile(
+            ops.convert_to_tensor(self._centers), (1, 5)
+        )
+        off = ops.abs(points - target[..., 5:15]) / size
+        huber = ops.where(off < 0.05, off * off * 10.0, off - 0.025)
+        known = face * target[..., 15]
+        landmark_loss = ops.sum(ops.mean(huber, -1) * known) / ops.maximum(ops.sum(known), 1.0)
+        return score_loss + _BOX_WEIGHT * box_loss + _LANDMARK_WEIGHT * landmark_loss
+
+
+def _overlap(a: Any, b: Any) -> tuple[Any, Any]:
+    """Return IoU and GIoU's penalty (share of the hull that neither box covers)."""
+    inner = ops.maximum(
+        ops.minimum(a[..., 2:], b[..., 2:]) - ops.maximum(a[..., :2], b[..., :2]), 0.0
+    )
+    hull = ops.maximum(a[..., 2:], b[..., 2:]) - ops.minimum(a[..., :2], b[..., :2])
+    both = inner[..., 0] * inner[..., 1]
+    area_a, area_b = (
+        ops.maximum(x[..., 2] - x[..., 0], 0.0) * ops.maximum(x[..., 3] - x[..., 1], 0.0)
+        for x in (a, b)
+    )
+    union = area_a + area_b - both
+    around = ops.maximum(hull[..., 0] * hull[..., 1], 1e-6)
+    return both / ops.maximum(union, 1e-6), (around - union) / around

@@ -1,0 +1,106 @@
+"""An anchor-free face detector with landmarks, strides 8, 16 and 32, decoded in the graph.
+
+Each cell of a level predicts a score, the distances from its center to the four sides of a box
+(as the exponential of its output, in strides) and five landmarks (offsets in strides).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import layers, ops
+
+from edge_runtime.model.card import InputSpec
+from train.networks.layers import conv, depthwise
+
+__all__ = ["STRIDES", "cell_centers", "decoded_model", "detector_network", "raw_to_boxes"]
+
+STRIDES = (8, 16, 32)
+_PRIOR = 0.01  # initial score of every cell, as focal-loss detectors start (RetinaNet)
+
+
+def detector_network(spec: InputSpec, width: int = 64) -> keras.Model:
+    """Build the network that is trained; its output `raw` is (N, A, 15).
+
+    Channels of `raw`: 0 score logit, 1:5 logarithms of left, top, right, bottom distance in
+    strides, 5:15 landmark offsets x, y in strides.
+
+    Args:
+        spec: Input size, both sides multiples of 32.
+        width: Channels of the stride-8 level; 64 makes about 90,000 parameters.
+    """
+    image = keras.Input((spec.height_px, spec.width_px, 3), dtype="uint8", name="image")
+    x = layers.Rescaling(1 / 127.5, -1.0)(image)
+    x = conv(x, 16, stride=2)
+    x = depthwise(x, 32, stride=2)
+    x = depthwise(x, 32)
+    x = depthwise(x, width, stride=2)
+    x = depthwise(x, width)
+    level8 = depthwise(x, width)
+    x = depthwise(level8, 2 * width, stride=2)
+    x = depthwise(x, 2 * width)
+    level16 = depthwise(x, 2 * width)
+    x = depthwise(level16, 2 * width, stride=2)
+    level32 = depthwise(x, 2 * width)
+    top32 = conv(level32, width, 1)
+    top16 = layers.Add()([conv(level16, width, 1), layers.UpSampling2D(2)(top32)])
+    top16 = depthwise(top16, width)
+    top8 = layers.Add()([level8, layers.UpSampling2D(2)(top16)])
+    top8 = depthwise(top8, width)
+    raw = layers.Concatenate(axis=1, name="raw")([_head(t, width) for t in (top8, top16, top32)])
+    return keras.Model(image, raw)
+
+
+def _head(x: Any, width: int) -> Any:
+    x = depthwise(x, width)
+    # Three convolutions, not one: each output gets a quantization range of its own.
+    bias = keras.initializers.Constant(-float(np.log((1 - _PRIOR) / _PRIOR)))
+    parts = [
+        layers.Conv2D(1, 1, bias_initializer=bias)(x),
+        layers.Conv2D(4, 1)(x),
+        layers.Conv2D(10, 1)(x),
+    ]
+    return layers.Concatenate(axis=2)([layers.Reshape((-1, p.shape[-1]))(p) for p in parts])
+
+
+def cell_centers(spec: InputSpec) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return the centers (A, 2) of all cells in input pixels and their strides (A, 1)."""
+    centers, strides = [], []
+    for stride in STRIDES:
+        rows, columns = spec.height_px // stride, spec.width_px // stride
+        y, x = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
+        centers.append((np.stack([x, y], 2).reshape(-1, 2) + 0.5) * stride)
+        strides.append(np.full((rows * columns, 1), stride))
+    return np.concatenate(centers).astype(np.float32), np.concatenate(strides).astype(np.float32)
+
+
+def raw_to_boxes(distances: Any, centers: Any, strides: Any) -> Any:
+    """Turn (N, A, 4) distance logarithms into boxes x1, y1, x2, y2 in input pixels."""
+    # The clip keeps an untrained network finite; e^4 strides is over five input heights.
+    reach = ops.exp(ops.clip(distances, -4.0, 4.0)) * strides
+    return ops.concatenate([centers - reach[..., :2], centers + reach[..., 2:]], axis=-1)
+
+
+def decoded_model(trained: keras.Model, spec: InputSpec) -> keras.Model:
+    """Return the model that is saved and exported: `boxes`, `scores`, `landmarks`.
+
+    Plain operations, no layer of our own, so that the file loads wherever Keras does.
+
+    Args:
+        trained: With output `raw`.
+        spec: Its input size.
+
+    Returns:
+        Outputs boxes (N, A, 4) and landmarks (N, A, 10) in input pixels, scores (N, A).
+    """
+    centers, strides = cell_centers(spec)
+    raw = trained.output
+    outputs = {
+        "boxes": raw_to_boxes(raw[..., 1:5], centers[None], strides[None]),
+        "scores": ops.sigmoid(raw[..., 0]),
+        "landmarks": raw[..., 5:] * strides[None] + np.tile(centers, 5)[None],
+    }
+    return keras.Model(trained.input, outputs)

@@ -1,0 +1,38 @@
+"""Blocks shared by the networks, in the order that folds: Conv -> BatchNorm -> ReLU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from keras import layers
+
+__all__ = ["conv", "depthwise", "gray_standardized"]
+
+
+def conv(x: Any, filters: int, size: int = 3, stride: int = 1, relu: bool = True) -> Any:
+    """Convolution, batch normalization, ReLU; folds into one quantized convolution."""
+    x = layers.Conv2D(filters, size, stride, "same", use_bias=False)(x)
+    x = layers.BatchNormalization()(x)
+    return layers.ReLU()(x) if relu else x
+
+
+def depthwise(x: Any, filters: int, stride: int = 1) -> Any:
+    """Depthwise 3x3 then pointwise convolution, each with batch normalization and ReLU."""
+    x = layers.DepthwiseConv2D(3, stride, "same", use_bias=False)(x)
+    x = layers.BatchNormalization()(x)
+    x = layers.ReLU()(x)
+    return conv(x, filters, 1)
+
+
+def gray_standardized(image: Any) -> Any:
+    """uint8 RGB to gray (ITU-R BT.601 weights), zero mean and unit variance per picture.
+
+    Inside the graph, so that a color webcam and a gray photo look alike to the network and no
+    scale exists outside the model file.
+    """
+    x = layers.Rescaling(1 / 255.0)(image)
+    gray = layers.Conv2D(1, 1, use_bias=False, trainable=False, name="luma")
+    x = gray(x)
+    gray.set_weights([np.array([[[[0.299], [0.587], [0.114]]]], np.float32)])
+    return layers.GroupNormalization(1, epsilon=1e-3, center=False, scale=False, name="light")(x)

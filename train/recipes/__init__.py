@@ -1,0 +1,1 @@
+"""A recipe a file: data, network, schedule, and the figure it reached."""

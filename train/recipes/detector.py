@@ -1,0 +1,137 @@
+"""A small face detector with five landmarks.
+
+    python -m train detector --boxes face_boxes/ --portraits lfw/ --faceless cats_dogs/train/ \
+        --output runs/detector
+
+Data: annotated street and crowd photos (`annotations.json` and `images/`, 70% of them),
+portraits aligned at 112 px (LFW's crops), and pictures without people. Scenes are made from
+them anew each epoch, see `train/data/face_scenes.py`. None of the sets states a license.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from edge_runtime.faces.boxes import non_maximum_suppression
+from edge_runtime.measure.detection import average_precision
+from edge_runtime.media.image import IMAGE_SUFFIXES, read_image
+from edge_runtime.model.card import InputSpec, ModelCard
+from edge_runtime.model.preprocess import letterbox_scale, preprocess
+from train.data.annotations import AnnotatedPhoto, read_annotations
+from train.data.face_scenes import SceneMaker
+from train.data.face_targets import SceneBatches
+from train.data.folders import Sample
+from train.errors import DataError
+from train.fit import compiles_faster, fit, one_cycle
+from train.networks.detector_loss import DetectorLoss
+from train.networks.face_detector import decoded_model, detector_network
+from train.run_folder import RunFolder, git_commit
+
+__all__ = ["train_detector"]
+
+# 4:3 like most cameras, sides multiples of 32; a 640x480 frame is halved and 16 rows stay empty.
+INPUT = InputSpec(256, 320, region="frame", resize="letterbox")
+BATCH = 32
+STEPS_PER_EPOCH = 100
+PEAK_LEARNING_RATE = 4e-3
+SMALLEST_COUNTED_PX = 24.0
+
+
+def train_detector(
+    boxes: Path,
+    portraits: Path,
+    faceless: Sequence[Path],
+    output: Path,
+    *,
+    epochs: int = 26,
+    seed: int = 0,
+    resume: bool = False,
+) -> None:
+    """Train, score and write a run folder.
+
+    Args:
+        boxes: Annotated photos, see `train.data.annotations.read_annotations`.
+        portraits: Folder of aligned 112 px portraits, at any depth.
+        faceless: Folders of pictures without people, at any depth.
+        output: The run folder.
+        epochs: Of 100 batches of 32 scenes.
+        seed: Of split, weights and scenes.
+        resume: Go on with an interrupted run.
+
+    Raises:
+        DataError: A folder is missing, empty or malformed.
+        RunError: The run folder cannot be used, or the run was interrupted.
+    """
+    arguments = {
+        "boxes": str(boxes.resolve()), "portraits": str(portraits.resolve()),
+        "faceless": [str(p.resolve()) for p in faceless], "epochs": epochs, "seed": seed,
+    }  # fmt: skip
+    run = RunFolder(output, arguments, resume)
+    keras.utils.set_random_seed(seed)
+    photos = read_annotations(boxes, seed)
+    maker = SceneMaker(
+        [p for p in photos if p.split == "train"],
+        _pictures(portraits),
+        [path for folder in faceless for path in _pictures(folder)],
+        INPUT.height_px,
+        INPUT.width_px,
+    )
+    batches = SceneBatches(maker, INPUT, BATCH, STEPS_PER_EPOCH, seed)
+    model = detector_network(INPUT)
+    model.compile(
+        optimizer=keras.optimizers.AdamW(
+            one_cycle(PEAK_LEARNING_RATE, epochs * STEPS_PER_EPOCH, warmup=0.1),
+            weight_decay=1e-3,
+            clipnorm=10.0,
+        ),
+        loss=DetectorLoss(INPUT),
+        jit_compile=compiles_faster(),
+    )
+    fit(model, batches, None, epochs, run)
+    decoded = decoded_model(model, INPUT)
+    metrics = {s: score(decoded, [p for p in photos if p.split == s]) for s in ("val", "test")}
+    card = ModelCard(
+        name="detector",
+        task="detection",
+        labels=("face",),
+        input=INPUT,
+        provenance={
+            "recipe": "train/recipes/detector.py",
+            "epochs": epochs,
+            "seed": seed,
+            "commit": git_commit(),
+            "data": f"{boxes.name} (photos), {portraits.name} (portraits), "
+            + ", ".join(p.name for p in faceless),
+        },
+    )
+    samples = [Sample(p.path, p.label, p.split) for p in photos]
+    run.finish(decoded, card, samples, metrics, sys.modules[__name__])
+
+
+def score(model: keras.Model, photos: Sequence[AnnotatedPhoto]) -> dict[str, object]:
+    """Return average precision and recall at IoU 0.5 over faces of 24 px or more, with n."""
+    found = []
+    for photo in photos:
+        image = read_image(photo.path).image_bgr
+        out = model(preprocess(image, INPUT)[None], training=False)
+        boxes = np.asarray(out["boxes"][0], np.float32)
+        scores = np.asarray(out["scores"][0], np.float32)
+        sure = scores > 0.02
+        keep = non_maximum_suppression(boxes[sure], scores[sure])
+        scale = letterbox_scale(image.shape[0], image.shape[1], INPUT)
+        found.append((boxes[sure][keep] / scale, scores[sure][keep]))
+    figures = average_precision(found, [p.boxes for p in photos], SMALLEST_COUNTED_PX)
+    return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(figures).items()}
+
+
+def _pictures(folder: Path) -> list[Path]:
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    if not found:
+        raise DataError(f"{folder}: no pictures in this folder")
+    return found

@@ -1,0 +1,113 @@
+"""The run folder: what training leaves for the exporter and for people.
+
+model.keras   the trained model, input uint8 RGB, output named `scores` (detectors: three)
+card.json     name, task, labels, input: the model card before quantization
+split.csv     path,label,split of every sample used; a detector's label is its boxes
+metrics.json  Keras figures on val and test, with n
+history.csv   a row an epoch
+recipe.py     the text of the recipe that ran
+state/        while training: what --resume goes on from
+"""
+
+from __future__ import annotations
+
+import csv
+import inspect
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import keras
+
+from edge_runtime.model.card import ModelCard
+from train.data.folders import Sample
+from train.errors import RunError
+
+__all__ = ["RunFolder"]
+
+
+class RunFolder:
+    """One run's files; each is written under another name first."""
+
+    def __init__(self, path: Path, arguments: dict[str, Any], resume: bool) -> None:
+        """Open a folder for a run.
+
+        Args:
+            path: The folder, made if missing.
+            arguments: What defines the run; a resumed run must have the same.
+            resume: Go on where a run in this folder stopped.
+
+        Raises:
+            RunError: The folder holds a run and `resume` is false, or another run's arguments.
+        """
+        self.path = path
+        self.state = path / "state"
+        known = self.state / "arguments.json"
+        if (path / "model.keras").exists():
+            raise RunError(f"{path}: holds a finished run; choose another --output")
+        if known.exists():
+            before = json.loads(known.read_text())
+            if not resume:
+                raise RunError(
+                    f"{path}: holds an unfinished run; add --resume to go on, or choose "
+                    "another --output"
+                )
+            changed = sorted(k for k in arguments if before.get(k) != arguments[k])
+            if changed:
+                raise RunError(
+                    f"{path}: the run there was started with another {', '.join(changed)}; "
+                    "resume with the same options"
+                )
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+            self._write("state/arguments.json", json.dumps(arguments, indent=1))
+        except OSError as error:
+            raise RunError(f"{path}: cannot be written ({error.strerror})") from None
+
+    def finish(
+        self,
+        model: keras.Model,
+        card: ModelCard,
+        samples: Iterable[Sample],
+        metrics: dict[str, Any],
+        recipe: ModuleType,
+    ) -> None:
+        """Write everything; `model.keras` last, since its presence says the run is whole."""
+        self._write("card.json", card.to_json())
+        self._write("metrics.json", json.dumps(metrics, indent=1))
+        self._write("recipe.py", inspect.getsource(recipe))
+        part = self.path / "split.csv.part"
+        with part.open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(("path", "label", "split"))
+            rows.writerows((s.path.resolve().as_posix(), s.label, s.split) for s in samples)
+        os.replace(part, self.path / "split.csv")
+        part = self.path / "part.keras"
+        model.save(part)
+        os.replace(part, self.path / "model.keras")
+        shutil.rmtree(self.state)
+
+    def _write(self, name: str, text: str) -> None:
+        part = self.path / f"{name}.part"
+        part.write_text(text)
+        os.replace(part, self.path / name)
+
+
+def git_commit() -> str:
+    """Return the checkout's commit, "+" appended if it was changed, or "unknown"."""
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(
+            ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit.stdout.strip()
