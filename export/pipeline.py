@@ -152,7 +152,8 @@ def _climb(
 
 def _describe(rung: Rung, photos: int) -> dict[str, Any]:
     return {
-        "recipe": rung.name,
+        "format": "QDQ, int8 activations and weights, weights per channel",
+        "rung": rung.name,
         "reduce_range": rung.reduce_range,
         "calibration": rung.method.name.lower(),
         "calibration_photos": photos,

@@ -64,7 +64,10 @@ def detector(
     portraits: Annotated[Path, typer.Option(help="Folder of aligned 112 px portraits.")],
     faceless: Annotated[list[Path], typer.Option(help="Folder of pictures without people.")],
     output: Output,
-    epochs: Annotated[int, typer.Option(min=1, help="Of 100 batches of 32 scenes.")] = 26,
+    people: Annotated[
+        Path | None, typer.Option(help="Annotated photos whose faces are only ignored.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Of 100 batches of 32 scenes.")] = 46,
     seed: Seed = 0,
     resume: Resume = False,
 ) -> None:
@@ -75,4 +78,6 @@ def detector(
     """
     from train.recipes.detector import train_detector
 
-    train_detector(boxes, portraits, faceless, output, epochs=epochs, seed=seed, resume=resume)
+    train_detector(
+        boxes, portraits, faceless, output, people=people, epochs=epochs, seed=seed, resume=resume
+    )

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from train.errors import DataError
 
-__all__ = ["AnnotatedPhoto", "read_annotations"]
+__all__ = ["AnnotatedPhoto", "read_annotations", "read_people"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,11 +23,13 @@ class AnnotatedPhoto:
         path: The picture file.
         boxes: float32, (M, 4), x1, y1, x2, y2 in pixels.
         split: train, val or test.
+        learned: False where the boxes only say what is to be ignored.
     """
 
     path: Path
     boxes: npt.NDArray[np.float32]
     split: str
+    learned: bool = True
 
     @property
     def label(self) -> str:
@@ -43,27 +45,44 @@ def read_annotations(root: Path, seed: int) -> list[AnnotatedPhoto]:
     Raises:
         DataError: The file is missing or malformed, or names a picture that is not there.
     """
+    read = _read(root)
+    random.Random(seed).shuffle(read)
+    train_end, val_end = round(len(read) * 0.7), round(len(read) * 0.8)
+    return [
+        AnnotatedPhoto(path, boxes, "train" if i < train_end else "val" if i < val_end else "test")
+        for i, (path, boxes) in enumerate(read)
+    ]
+
+
+def read_people(root: Path) -> list[AnnotatedPhoto]:
+    """Read a folder of photos whose boxes say where faces may be, not how they lie.
+
+    Such photos teach what people are besides their faces: hands, arms, clothes.
+
+    Raises:
+        DataError: As `read_annotations`.
+    """
+    return [AnnotatedPhoto(path, boxes, "train", learned=False) for path, boxes in _read(root)]
+
+
+def _read(root: Path) -> list[tuple[Path, npt.NDArray[np.float32]]]:
     index = root / "annotations.json"
     try:
         entries = json.loads(index.read_text(encoding="utf-8"))
-        read = [(root / "images" / e["file"], [b["xyxy_px"] for b in e["boxes"]]) for e in entries]
+        read = [
+            (
+                root / "images" / e["file"],
+                np.asarray([b["xyxy_px"] for b in e["boxes"]], np.float32).reshape(-1, 4),
+            )
+            for e in entries
+        ]
     except OSError as error:
         raise DataError(f"{index}: {error.strerror}") from None
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{index}: expected a list of file and boxes with xyxy_px ({error})"
         ) from None
     missing = [p for p, _ in read if not p.is_file()]
     if missing:
         raise DataError(f"{missing[0]}: named in {index.name} but not there")
-    read.sort(key=lambda e: e[0].name)
-    random.Random(seed).shuffle(read)
-    train_end, val_end = round(len(read) * 0.7), round(len(read) * 0.8)
-    return [
-        AnnotatedPhoto(
-            path,
-            np.asarray(boxes, np.float32).reshape(-1, 4),
-            "train" if i < train_end else "val" if i < val_end else "test",
-        )
-        for i, (path, boxes) in enumerate(read)
-    ]
+    return sorted(read, key=lambda entry: entry[0].name)

@@ -1,8 +1,9 @@
 """Training scenes for the face detector, made anew each epoch.
 
 A scene is one tile or a mosaic of four. A tile is part of an annotated photo, a whole portrait
-with its own surroundings, or a picture without people onto which portraits are pasted, and cats
-and dogs in the same way, so that a feathered ellipse alone never means a face.
+with its own surroundings, or a picture without people onto which portraits are pasted. Cats, dogs
+and shuffled portraits are pasted in the same way, so that neither a feathered ellipse nor skin
+alone ever means a face.
 """
 
 from __future__ import annotations
@@ -52,13 +53,15 @@ class SceneMaker:
     def __init__(
         self,
         photos: Sequence[AnnotatedPhoto],
+        people: Sequence[AnnotatedPhoto],
         portraits: Sequence[Path],
         faceless: Sequence[Path],
         height_px: int,
         width_px: int,
     ) -> None:
         """Decode the photos once; portraits and faceless pictures are kept as files' bytes."""
-        self._photos = [(read_image(p.path).image_bgr, p.boxes) for p in photos]
+        self._photos = [(read_image(p.path).image_bgr, p) for p in photos]
+        self._people = [(read_image(p.path).image_bgr, p) for p in people]
         self._portraits = [np.frombuffer(p.read_bytes(), np.uint8) for p in portraits]
         self._faceless = [np.frombuffer(p.read_bytes(), np.uint8) for p in faceless]
         self._height, self._width = height_px, width_px
@@ -82,23 +85,30 @@ class SceneMaker:
 
     def _tile(self, rng: np.random.Generator, height: int, width: int) -> tuple[Image, list[Face]]:
         kind = rng.random()
-        if kind < 0.5:
-            tile = self._from_photo(rng, height, width)
-        elif kind < 0.68:
+        if kind < 0.45:
+            tile = self._from_photo(self._photos, rng, height, width)
+        elif kind < 0.55 and self._people:
+            tile = self._from_photo(self._people, rng, height, width)
+        elif kind < 0.7:
             tile = self._from_portrait(rng, height, width)
         else:
             tile = self._composed(rng, height, width)
         return _flipped(*tile) if rng.random() < 0.5 else tile
 
     def _from_photo(
-        self, rng: np.random.Generator, height: int, width: int
+        self,
+        photos: Sequence[tuple[Image, AnnotatedPhoto]],
+        rng: np.random.Generator,
+        height: int,
+        width: int,
     ) -> tuple[Image, list[Face]]:
         """Cut and scale an annotated photo so that a chosen face gets a chosen size."""
-        image, boxes = self._photos[rng.integers(len(self._photos))]
+        image, photo = photos[int(rng.integers(len(photos)))]
+        boxes = photo.boxes
         cover = max(height / image.shape[0], width / image.shape[1])
         scale = cover * rng.uniform(0.8, 1.3)
         center = rng.uniform(0, 1, 2) * (image.shape[1], image.shape[0])
-        if len(boxes):
+        if len(boxes) and photo.learned:
             box = boxes[rng.integers(len(boxes))]
             center = (box[:2] + box[2:]) / 2
             size = float(np.sqrt(np.prod(box[2:] - box[:2])))
@@ -111,7 +121,7 @@ class SceneMaker:
         matrix[:, 2] += where - center
         _keep_inside(matrix, image, height, width)
         out = _warp(image, matrix, height, width)
-        faces = [_turned(Face(b, None, True), matrix) for b in boxes]
+        faces = [_turned(Face(b, None, photo.learned), matrix) for b in boxes]
         return out, [f for f in (_clipped(f, height, width) for f in faces) if f]
 
     def _from_portrait(
@@ -138,8 +148,7 @@ class SceneMaker:
         faces: list[Face] = []
         for _ in range(int(rng.integers(0, 4))):
             is_face = rng.random() < 0.65
-            source = self._decode(self._portraits if is_face else self._faceless, rng)
-            source = cv2.resize(source, (_PORTRAIT_PX, _PORTRAIT_PX)) if not is_face else source
+            source = self._decode(self._portraits, rng) if is_face else self._decoy(rng)
             largest = min(height * _LARGEST_SHARE, width, 200) / 96
             scale = float(np.exp(rng.uniform(np.log(0.11), np.log(max(0.2, largest)))))
             middle = rng.uniform(0.05, 0.95, 2) * (width, height)
@@ -155,15 +164,35 @@ class SceneMaker:
                 faces.append(clipped)
         return out, faces
 
+    def _decoy(self, rng: np.random.Generator) -> Image:
+        """Return a portrait-sized picture that is no face: an animal, or a shuffled portrait.
+
+        The pieces of a portrait, turned and in another order, have its skin, hair and contrast
+        but not its shape: what a hand or a bare arm shows.
+        """
+        if rng.random() < 0.5:
+            source = cv2.resize(self._decode(self._faceless, rng), (_PORTRAIT_PX, _PORTRAIT_PX))
+            return np.asarray(source, np.uint8)
+        portrait = self._decode(self._portraits, rng)
+        pieces = int(rng.choice((2, 4, 7)))
+        side = _PORTRAIT_PX // pieces
+        grid = portrait.reshape(pieces, side, pieces, side, 3).swapaxes(1, 2)
+        flat = rng.permutation(grid.reshape(-1, side, side, 3))
+        # A quarter turn at least: two pieces that fell back into place must not make half a face.
+        turned = np.stack([np.rot90(piece, int(rng.integers(1, 4))) for piece in flat])
+        joined = turned.reshape(pieces, pieces, side, side, 3).swapaxes(1, 2)
+        out = joined.reshape(_PORTRAIT_PX, _PORTRAIT_PX, 3)
+        if rng.random() < 0.5:
+            out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(1.0, 4.0)))
+        return np.ascontiguousarray(out)
+
     def _cover(self, image: Image, box: npt.NDArray[np.float32], rng: np.random.Generator) -> None:
         """Hide part of a face behind a patch, as a hand or a scarf does."""
         width, height = box[2:] - box[:2]
         patch_w, patch_h = width * rng.uniform(0.3, 0.7), height * rng.uniform(0.2, 0.45)
         x = int(box[0] + rng.uniform(-0.1, 0.8) * width)
         y = int(box[1] + rng.uniform(0.4, 0.85) * height)
-        patch = cv2.resize(
-            self._decode(self._faceless, rng), (max(2, int(patch_w)), max(2, int(patch_h)))
-        )
+        patch = cv2.resize(self._decoy(rng), (max(2, int(patch_w)), max(2, int(patch_h))))
         x1, y1 = max(x, 0), max(y, 0)
         x2, y2 = min(x + patch.shape[1], image.shape[1]), min(y + patch.shape[0], image.shape[0])
         if x1 < x2 and y1 < y2:

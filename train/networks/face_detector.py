@@ -81,7 +81,9 @@ def raw_to_boxes(distances: Any, centers: Any, strides: Any) -> Any:
     """Turn (N, A, 4) distance logarithms into boxes x1, y1, x2, y2 in input pixels."""
     # The clip keeps an untrained network finite; e^4 strides is over five input heights.
     reach = ops.exp(ops.clip(distances, -4.0, 4.0)) * strides
-    return ops.concatenate([centers - reach[..., :2], centers + reach[..., 2:]], axis=-1)
+    # Not `centers - ...`: NumPy would try to turn a symbolic tensor into numbers.
+    corners = [ops.subtract(centers, reach[..., :2]), ops.add(centers, reach[..., 2:])]
+    return ops.concatenate(corners, axis=-1)
 
 
 def decoded_model(trained: keras.Model, spec: InputSpec) -> keras.Model:

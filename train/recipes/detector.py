@@ -1,11 +1,12 @@
 """A small face detector with five landmarks.
 
     python -m train detector --boxes face_boxes/ --portraits lfw/ --faceless cats_dogs/train/ \
-        --output runs/detector
+        --people people_boxes/ --output runs/detector
 
 Data: annotated street and crowd photos (`annotations.json` and `images/`, 70% of them),
-portraits aligned at 112 px (LFW's crops), and pictures without people. Scenes are made from
-them anew each epoch, see `train/data/face_scenes.py`. None of the sets states a license.
+portraits aligned at 112 px (LFW's crops), pictures without people, and photos of people at work
+in which faces are only ignored (`scripts/mark_faces.py` marks them). Scenes are made from them
+anew each epoch, see `train/data/face_scenes.py`. None of the sets states a license.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from edge_runtime.measure.detection import average_precision
 from edge_runtime.media.image import IMAGE_SUFFIXES, read_image
 from edge_runtime.model.card import InputSpec, ModelCard
 from edge_runtime.model.preprocess import letterbox_scale, preprocess
-from train.data.annotations import AnnotatedPhoto, read_annotations
+from train.data.annotations import AnnotatedPhoto, read_annotations, read_people
 from train.data.face_scenes import SceneMaker
 from train.data.face_targets import SceneBatches
 from train.data.folders import Sample
@@ -49,7 +50,8 @@ def train_detector(
     faceless: Sequence[Path],
     output: Path,
     *,
-    epochs: int = 26,
+    people: Path | None = None,
+    epochs: int = 46,
     seed: int = 0,
     resume: bool = False,
 ) -> None:
@@ -60,6 +62,7 @@ def train_detector(
         portraits: Folder of aligned 112 px portraits, at any depth.
         faceless: Folders of pictures without people, at any depth.
         output: The run folder.
+        people: Photos with faces to ignore, see `train.data.annotations.read_people`.
         epochs: Of 100 batches of 32 scenes.
         seed: Of split, weights and scenes.
         resume: Go on with an interrupted run.
@@ -70,13 +73,15 @@ def train_detector(
     """
     arguments = {
         "boxes": str(boxes.resolve()), "portraits": str(portraits.resolve()),
-        "faceless": [str(p.resolve()) for p in faceless], "epochs": epochs, "seed": seed,
+        "faceless": [str(p.resolve()) for p in faceless],
+        "people": people and str(people.resolve()), "epochs": epochs, "seed": seed,
     }  # fmt: skip
     run = RunFolder(output, arguments, resume)
     keras.utils.set_random_seed(seed)
     photos = read_annotations(boxes, seed)
     maker = SceneMaker(
         [p for p in photos if p.split == "train"],
+        read_people(people) if people else [],
         _pictures(portraits),
         [path for folder in faceless for path in _pictures(folder)],
         INPUT.height_px,
