@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,7 @@ import typer
 
 from edge_runtime import __version__
 from edge_runtime.cli_errors import EdgeGroup, need_libraries
-from edge_runtime.errors import EdgeError, OptionError, SourceError
+from edge_runtime.errors import EdgeError, InstallError, OptionError, SourceError
 
 if TYPE_CHECKING:
     from edge_runtime.model.classifier import Classifier
@@ -292,7 +293,7 @@ def doctor() -> None:
         print(f"{'ok  ' if finding.good else 'BAD '} {finding.subject}: {finding.state}")
         bad += not finding.good
     if bad:
-        raise OptionError(f"{bad} thing(s) to mend, see above")
+        raise InstallError(f"{bad} thing(s) to mend, see above")
 
 
 def _classifiers(names: list[str], labels: str, options: SessionOptions) -> list[Classifier]:
@@ -311,13 +312,13 @@ def _classifiers(names: list[str], labels: str, options: SessionOptions) -> list
 
 
 def _open(name: str, options: SessionOptions) -> Session:
-    """Open a model and say which provider runs it where that is not what was asked."""
+    """Open a model; say once which provider runs where that is not what was asked."""
     from edge_runtime.model.catalog import find_model
     from edge_runtime.model.session import open_session
 
     session = open_session(find_model(name), options)
     if session.provider_used != session.provider_asked:
-        _say(f"{session.card.name}: provider {session.explanation}")
+        _say_once(f"provider: {session.explanation}")
     return session
 
 
@@ -340,6 +341,11 @@ def _describe(summary: Any) -> str:
         f"{summary.frames_with_face}, {len(summary.tracks)} track(s); frame age p50 "
         f"{ages['p50']:.1f} ms, p95 {ages['p95']:.1f} ms"
     )
+
+
+@cache
+def _say_once(text: str) -> None:
+    _say(text)
 
 
 def _say(text: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from edge_runtime.errors import EdgeError, OptionError
+from edge_runtime.errors import EdgeError, InstallError
 
 __all__ = ["EdgeCommand", "EdgeGroup", "need_libraries"]
 
@@ -26,7 +26,7 @@ class _Boundary:
             return super().invoke(ctx)  # type: ignore[misc]
         except EdgeError as error:
             print(f"error: {error}", file=sys.stderr)
-            raise typer.Exit(1) from None
+            raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             print("error: interrupted", file=sys.stderr)
             raise typer.Exit(1) from None
@@ -49,11 +49,11 @@ def need_libraries() -> None:
     """Refuse to go on without onnxruntime and OpenCV, and name the commands that install them.
 
     Raises:
-        OptionError: One is missing.
+        InstallError: One is missing.
     """
     lacking = [name for name in ("onnxruntime", "cv2") if util.find_spec(name) is None]
     if lacking:
-        raise OptionError(
+        raise InstallError(
             f"{' and '.join(lacking)} not installed; pip install 'edge-run[desktop]' (CPU and "
             "windows), 'edge-run[cpu,headless]' (no screen) or 'edge-run[gpu,gui]'"
         )

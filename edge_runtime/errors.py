@@ -6,16 +6,18 @@
     ├── ImageError     a picture cannot be read or is not what a function expects
     ├── SourceError    a camera, clip or folder cannot be opened or ended early
     ├── OutputError    a result cannot be written where it was asked for
-    └── OptionError    options that do not make sense together or on this machine
+    ├── InstallError   what is installed here lacks something, or two installations conflict
+    └── OptionError    wrong usage: options that do not make sense, or not for this model
 
 `train` and `export` add their own leaves. The command line catches `EdgeError` once, prints
-``error: ...`` and exits with 1; anything else is a bug and keeps its traceback.
+``error: ...`` and exits with 1 (2 for wrong usage); anything else is a bug and keeps its traceback.
 """
 
 __all__ = [
     "CardError",
     "EdgeError",
     "ImageError",
+    "InstallError",
     "ModelError",
     "OptionError",
     "OutputError",
@@ -25,6 +27,8 @@ __all__ = [
 
 class EdgeError(Exception):
     """Something the user can mend; the message says how, in one line."""
+
+    exit_code = 1
 
 
 class CardError(EdgeError):
@@ -47,5 +51,11 @@ class OutputError(EdgeError):
     """A result cannot be written where it was asked for."""
 
 
+class InstallError(EdgeError):
+    """What is installed here lacks something, or two installations conflict."""
+
+
 class OptionError(EdgeError):
-    """Options that do not make sense together, or not on this machine."""
+    """Wrong usage: options that do not make sense, or not for this model."""
+
+    exit_code = 2

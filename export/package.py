@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import os
-from pathlib import Path
 
 import onnx
 
-from edge_runtime.errors import OutputError
 from edge_runtime.model.card import CARD_KEY, ModelCard
 
-__all__ = ["pack", "write_atomically"]
+__all__ = ["pack"]
 
 _ZEROS = "0" * 64
 
@@ -30,18 +27,3 @@ def pack(proto: onnx.ModelProto, card: ModelCard) -> bytes:
         raise ValueError("the card must be packed with its sha256 zeroed")
     digest = hashlib.sha256(data).hexdigest()
     return data.replace(field, field.replace(_ZEROS.encode(), digest.encode()))
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file under another name and rename it.
-
-    Raises:
-        OutputError: It cannot be written there.
-    """
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(data)
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None

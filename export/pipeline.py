@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from edge_runtime.files import check_writable, write_whole
 from edge_runtime.media.image import read_image
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.golden import make_golden
@@ -21,7 +22,7 @@ from edge_runtime.model.session import Session, SessionOptions
 from export.convert import check_parity, keras_to_onnx, load_keras
 from export.errors import AccuracyError
 from export.evaluate import Evaluator, evaluator_for, model_inputs
-from export.package import pack, write_atomically
+from export.package import pack
 from export.quantize import RUNGS, Rung, calibration_samples, quantize
 from export.run_folder import RunFolder, read_run
 
@@ -78,6 +79,7 @@ def export_run(
         AccuracyError: No rung of the ladder passed the gate.
         OutputError: `output` cannot be written.
     """
+    check_writable(output)
     run = read_run(run_path)
     model = load_keras(run.model_path)
     spec = run.card.input
@@ -112,7 +114,7 @@ def export_run(
             },
             golden=golden,
         )
-        write_atomically(output, pack(best.proto, card))
+        write_whole(output, pack(best.proto, card))
     say(f"wrote {output} ({output.stat().st_size:,} bytes, {card.precision})")
 
 

@@ -329,9 +329,10 @@ def rotated_jpeg(picture: Callable[..., np.ndarray]) -> Callable[..., bytes]:
 @pytest.fixture(scope="session")
 def cli() -> Callable[..., Any]:
     """Run a command line in this process; the result has exit_code, stdout, stderr."""
-    from edge_runtime.cli import app
+    from edge_runtime.cli import _say_once, app
 
     def run(*arguments: Any) -> Any:
+        _say_once.cache_clear()  # each run stands for a process of its own
         return CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
 
     return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ app = typer.Typer(
 @app.callback()
 def _train() -> None:
     """Train the models; each command writes a run folder for `python -m export`."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 Data = Annotated[Path, typer.Option(help="Folder with the training photos.")]

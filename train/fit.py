@@ -64,9 +64,11 @@ def fit(
     Raises:
         RunError: Interrupted; the run folder can be resumed.
     """
+    backup = run.state / "backup"
+    log = keras.callbacks.CSVLogger(run.path / "history.csv", append=backup.exists())
     callbacks: list[keras.callbacks.Callback] = [
-        keras.callbacks.BackupAndRestore(run.state / "backup", delete_checkpoint=False),
-        keras.callbacks.CSVLogger(run.path / "history.csv", append=(run.state / "backup").exists()),
+        keras.callbacks.BackupAndRestore(backup, delete_checkpoint=False),
+        log,
     ]
     if keras.backend.backend() == "tensorflow":
         callbacks.append(keras.callbacks.TensorBoard(run.path / "tensorboard", write_graph=False))
@@ -80,5 +82,6 @@ def fit(
             verbose=1 if sys.stderr.isatty() else 2,
         )
     except KeyboardInterrupt:
+        log.on_train_end()  # Keras leaves the file open
         raise RunError(f"interrupted; go on with --output {run.path} --resume") from None
     return dict(history.history)

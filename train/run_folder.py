@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import inspect
+import io
 import json
 import os
 import shutil
@@ -24,6 +25,7 @@ from typing import Any
 
 import keras
 
+from edge_runtime.files import write_whole
 from edge_runtime.model.card import ModelCard
 from train.data.folders import Sample
 from train.errors import RunError
@@ -81,21 +83,18 @@ class RunFolder:
         self._write("card.json", card.to_json())
         self._write("metrics.json", json.dumps(metrics, indent=1))
         self._write("recipe.py", inspect.getsource(recipe))
-        part = self.path / "split.csv.part"
-        with part.open("w", newline="") as file:
-            rows = csv.writer(file)
-            rows.writerow(("path", "label", "split"))
-            rows.writerows((s.path.resolve().as_posix(), s.label, s.split) for s in samples)
-        os.replace(part, self.path / "split.csv")
+        table = io.StringIO(newline="")
+        rows = csv.writer(table)
+        rows.writerow(("path", "label", "split"))
+        rows.writerows((s.path.resolve().as_posix(), s.label, s.split) for s in samples)
+        self._write("split.csv", table.getvalue())
         part = self.path / "part.keras"
         model.save(part)
         os.replace(part, self.path / "model.keras")
         shutil.rmtree(self.state)
 
     def _write(self, name: str, text: str) -> None:
-        part = self.path / f"{name}.part"
-        part.write_text(text)
-        os.replace(part, self.path / name)
+        write_whole(self.path / name, text.encode())
 
 
 def git_commit() -> str:

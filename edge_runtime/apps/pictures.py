@@ -21,9 +21,10 @@ def list_pictures(paths: Iterable[Path]) -> list[Path]:
         SourceError: A path does not exist, or there is no picture at all.
     """
     found: list[Path] = []
+    visited: set[str] = set()
     for path in paths:
         if path.is_dir():
-            found += _walk(path)
+            found += _walk(path, visited)
         elif path.exists():
             found.append(path)
         else:
@@ -33,8 +34,7 @@ def list_pictures(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def _walk(root: Path) -> Iterator[Path]:
-    visited: set[str] = set()
+def _walk(root: Path, visited: set[str]) -> Iterator[Path]:
     for folder, subfolders, files in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
         if real in visited:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Protocol, TextIO
 
 from edge_runtime.errors import OptionError, OutputError
+from edge_runtime.files import check_writable, write_whole
 
 __all__ = ["RowFile", "RowStream", "RowTable", "RowWriter", "open_rows", "write_json"]
 
@@ -53,9 +54,13 @@ class RowFile:
         """
         if path.suffix not in (".csv", ".jsonl"):
             raise OptionError(f"--output {path}: expected a name ending in .csv or .jsonl")
+        check_writable(path)
         self._path, self._part = path, path.with_name(path.name + ".part")
         try:
-            self._file: TextIO = self._part.open("w", encoding="utf-8", newline="")
+            # File names need not be UTF-8: CSV keeps their bytes, JSON escapes them.
+            self._file: TextIO = self._part.open(
+                "w", encoding="utf-8", newline="", errors="surrogateescape"
+            )
         except OSError as error:
             raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
         self._csv: csv.DictWriter[str] | None = None
@@ -71,22 +76,36 @@ class RowFile:
         trace: TracebackType | None,
     ) -> None:
         """Rename a whole file; leave the part where something failed."""
-        self._file.close()
-        if kind is None:
-            os.replace(self._part, self._path)
+        try:
+            self._file.close()
+            if kind is None:
+                os.replace(self._part, self._path)
+        except OSError as problem:
+            if kind is None:
+                raise self._refusal(problem) from None
 
     def write(self, row: Row) -> None:
-        """Add a row; lists become JSON strings in CSV."""
-        if self._path.suffix == ".jsonl":
-            self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            return
+        """Add a row; lists become JSON strings in CSV.
+
+        Raises:
+            OutputError: The disk is full, say.
+        """
+        try:
+            if self._path.suffix == ".jsonl":
+                self._file.write(_json_line(row))
+            else:
+                self._write_csv(row)
+        except OSError as error:
+            raise self._refusal(error) from None
+
+    def _write_csv(self, row: Row) -> None:
         if self._csv is None:
             self._csv = csv.DictWriter(self._file, fieldnames=list(row))
             self._csv.writeheader()
-        self._csv.writerow(
-            {k: json.dumps(v, ensure_ascii=False) if isinstance(v, list) else v
-             for k, v in row.items()}
-        )  # fmt: skip
+        self._csv.writerow({k: json.dumps(v) if isinstance(v, list) else v for k, v in row.items()})
+
+    def _refusal(self, error: OSError) -> OutputError:
+        return OutputError(f"{self._path}: cannot be written ({error.strerror})")
 
 
 class RowStream:
@@ -101,7 +120,7 @@ class RowStream:
 
     def write(self, row: Row) -> None:
         """Print a row."""
-        sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
+        sys.stdout.write(_json_line(row))
         sys.stdout.flush()
 
 
@@ -142,9 +161,14 @@ def write_json(path: Path, content: Any) -> None:
     Raises:
         OutputError: It cannot be written there.
     """
-    part = path.with_name(path.name + ".part")
+    write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _json_line(row: Row) -> str:
+    """Return one line of JSON, in UTF-8 where the row's file name is UTF-8, else escaped."""
+    line = json.dumps(row, ensure_ascii=False)
     try:
-        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+        line.encode()
+    except UnicodeEncodeError:
+        line = json.dumps(row)
+    return line + "\n"

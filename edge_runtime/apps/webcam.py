@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -33,13 +34,10 @@ class WebcamOutputs:
 
     def close(self) -> None:
         """Close all, the later ones also when an earlier one fails."""
-        try:
-            for sink in (self.window, self.record, self.events):
+        with ExitStack() as stack:
+            for sink in (self.still, self.window, self.events, self.record):
                 if sink is not None:
-                    sink.close()
-        finally:
-            if self.still is not None:
-                self.still.close()
+                    stack.callback(sink.close)
 
 
 @dataclass(slots=True)

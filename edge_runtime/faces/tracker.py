@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_runtime.faces.boxes import FaceBox, iou
 
@@ -41,12 +42,11 @@ class _Track:
     id: int
     face: FaceBox
     seen_s: float
-    velocity: tuple[float, float] = (0.0, 0.0)  # pixels per second
+    velocity: tuple[float, float] | None = None  # pixels per second, once it was seen twice
 
-    def expected_center(self, now_s: float) -> tuple[float, float]:
+    def expected_shift(self, now_s: float) -> npt.NDArray[np.float32]:
         ahead = min(now_s - self.seen_s, 0.3)  # a constant speed is no guess for longer
-        x, y = self.face.center
-        return x + self.velocity[0] * ahead, y + self.velocity[1] * ahead
+        return np.asarray(self.velocity or (0.0, 0.0), np.float32) * ahead
 
 
 class Tracker:
@@ -107,9 +107,11 @@ def _likeness(track: _Track, face: FaceBox, now_s: float) -> float:
     ratio = max(face.size_px, 1e-6) / size
     if not 1 / _MAX_SIZE_RATIO <= ratio <= _MAX_SIZE_RATIO:
         return 0.0
-    x, y = track.expected_center(now_s)
+    moved = track.expected_shift(now_s)
+    x, y = track.face.center + moved
     shift = float(np.hypot(face.center[0] - x, face.center[1] - y)) / size
-    overlap = float(iou(track.face.box[None], face.box[None])[0, 0])
+    expected = track.face.box + np.tile(moved, 2)
+    overlap = float(iou(expected[None], face.box[None])[0, 0])
     if overlap < _MIN_IOU and shift > _MAX_CENTER_SHIFT:
         return 0.0
     return 1.0 + overlap - shift / 10
@@ -119,7 +121,7 @@ def _follow(track: _Track, face: FaceBox, now_s: float) -> None:
     elapsed = now_s - track.seen_s
     if elapsed > 0:
         moved = [(b - a) / elapsed for a, b in zip(track.face.center, face.center, strict=True)]
-        old = track.velocity
+        old = track.velocity or (moved[0], moved[1])
         track.velocity = (0.6 * old[0] + 0.4 * moved[0], 0.6 * old[1] + 0.4 * moved[1])
     track.face, track.seen_s = face, now_s
 

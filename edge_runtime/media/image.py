@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,8 +67,8 @@ def decode_image(data: bytes, where: str, at_least_px: int | None = None) -> Pic
         size = _jpeg_size(data, where)
         if at_least_px is not None:
             reduce = _reduction(size, at_least_px)
-    elif data[:8] == b"\x89PNG\r\n\x1a\n" and b"IEND" not in data[-64:]:
-        raise ImageError(f"{where}: the PNG is cut short")
+    elif data[:8] == b"\x89PNG\r\n\x1a\n":
+        _check_png(data, where)
     flags = _REDUCED.get(reduce, cv2.IMREAD_COLOR)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -91,6 +92,21 @@ def _reduction(size: tuple[int, int], at_least_px: int) -> int:
         if min(reduced) >= at_least_px and turned_visible:
             return factor
     return 1
+
+
+def _check_png(data: bytes, where: str) -> None:
+    """Walk a PNG's chunks; refuse a cut or damaged file before libpng prints of it."""
+    position = 8
+    while position + 12 <= len(data):
+        length = int.from_bytes(data[position : position + 4], "big")
+        end = position + 8 + length
+        checksum = int.from_bytes(data[end : end + 4], "big")
+        if end + 4 > len(data) or zlib.crc32(data[position + 4 : end]) != checksum:
+            break
+        if data[position + 4 : position + 8] == b"IEND":
+            return
+        position = end + 4
+    raise ImageError(f"{where}: the PNG is cut short or damaged")
 
 
 def _jpeg_size(data: bytes, where: str) -> tuple[int, int]:

@@ -12,24 +12,12 @@ from typing import Any, TextIO
 import cv2
 
 from edge_runtime.errors import OutputError
+from edge_runtime.files import check_writable, write_whole
 from edge_runtime.model.preprocess import Image
 
-__all__ = ["EventLines", "Still", "VideoFile", "Window", "check_writable"]
+__all__ = ["EventLines", "Still", "VideoFile", "Window"]
 
-
-def check_writable(path: Path) -> None:
-    """Refuse a place nothing can be written to, before any work is done.
-
-    Raises:
-        OutputError: The folder is missing or read-only, or the path is a folder.
-    """
-    folder = path.parent
-    if path.is_dir():
-        raise OutputError(f"{path}: is a folder; name a file in it")
-    if not folder.is_dir():
-        raise OutputError(f"{path}: there is no folder {folder}; make it first")
-    if not os.access(folder, os.W_OK):
-        raise OutputError(f"{path}: the folder {folder} is read-only")
+_LONGEST_FILL_S = 10.0  # a longer pause (a camera that hung) is cut out of the video
 
 
 class VideoFile:
@@ -64,7 +52,11 @@ class VideoFile:
         if (width, height) != self._size:
             image_bgr = cv2.resize(image_bgr, self._size)
         due = max(self._written + 1, round((time_s - self._first_s) * self._fps) + 1)
-        for _ in range(min(due - self._written, int(self._fps) + 1)):
+        too_long = due - self._written - round(_LONGEST_FILL_S * self._fps) - 1
+        if too_long > 0:
+            self._first_s += too_long / self._fps
+            due -= too_long
+        for _ in range(due - self._written):
             self._writer.write(image_bgr)
         self._written = due
 
@@ -78,28 +70,40 @@ class EventLines:
     """JSON lines, one a frame, flushed at each, in a file or on stdout."""
 
     def __init__(self, path: Path | None) -> None:
-        """Open the file; None writes to stdout.
+        """Take the file, which is begun with the first event; None writes to stdout.
 
         Raises:
             OutputError: Nothing can be written there.
         """
-        self._file: TextIO = sys.stdout
         if path is not None:
             check_writable(path)
-            try:
-                self._file = path.open("w", encoding="utf-8")
-            except OSError as error:
-                raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+        self._path = path
+        self._file: TextIO | None = sys.stdout if path is None else None
 
     def write(self, event: dict[str, Any]) -> None:
-        """Add one event."""
-        self._file.write(json.dumps(event, ensure_ascii=False) + "\n")
-        self._file.flush()
+        """Add one event.
+
+        Raises:
+            OutputError: The file cannot be written, or the disk is full.
+            BrokenPipeError: Nobody reads stdout any more.
+        """
+        try:
+            if self._file is None and self._path is not None:
+                self._file = self._path.open("w", encoding="utf-8")
+            if self._file is not None:
+                self._file.write(json.dumps(event) + "\n")
+                self._file.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(f"{self._path or 'stdout'}: {error.strerror}") from None
 
     def close(self) -> None:
-        """Close the file."""
-        if self._file is not sys.stdout:
-            self._file.close()
+        """Close the file; a run without a frame leaves an empty one."""
+        if self._path is None:
+            return
+        with contextlib.suppress(OSError):  # a full disk was said when it was written to
+            (self._file or self._path.open("w", encoding="utf-8")).close()
 
 
 class Still:
@@ -123,15 +127,14 @@ class Still:
             self._best = (score, image_bgr.copy())
 
     def close(self) -> None:
-        """Write the picture under another name, then rename it."""
-        if self._best is None:
-            return
-        part = self._path.with_name(f".{self._path.stem}.part{self._path.suffix}")
-        if not cv2.imwrite(str(part), self._best[1]):
-            with contextlib.suppress(OSError):
-                part.unlink()
-            raise OutputError(f"{self._path}: cannot be written")
-        os.replace(part, self._path)
+        """Write the picture.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        if self._best is not None:
+            encoded = cv2.imencode(self._path.suffix, self._best[1])[1]
+            write_whole(self._path, encoded.tobytes())
 
 
 class Window:
@@ -153,8 +156,9 @@ class Window:
                 "there is no screen here to open a window on; add --no-window, "
                 "and --record or --events to keep what is seen"
             )
+        self._sized = False
         try:
-            cv2.namedWindow(title, cv2.WINDOW_NORMAL)
+            cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         except cv2.error:
             raise OutputError(
                 "this OpenCV has no windows (opencv-python-headless); add --no-window, or "
@@ -164,6 +168,9 @@ class Window:
 
     def show(self, image_bgr: Image) -> bool:
         """Show a frame; return False once the user wants to stop."""
+        if not self._sized:
+            cv2.resizeWindow(self._title, image_bgr.shape[1], image_bgr.shape[0])
+            self._sized = True
         cv2.imshow(self._title, image_bgr)
         if cv2.waitKey(1) & 0xFF in (ord("q"), 27):
             return False

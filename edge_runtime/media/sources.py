@@ -95,7 +95,7 @@ class CameraSource:
             capture: Stands in for `cv2.VideoCapture(index)` in tests.
 
         Raises:
-            SourceError: The camera cannot be opened or gives no picture.
+            SourceError: The camera cannot be opened.
         """
         self.name = f"camera {index}"
         self._capture = cv2.VideoCapture(index) if capture is None else capture
@@ -106,7 +106,7 @@ class CameraSource:
                 f"camera {index}: cannot be opened; list cameras with '{see}', close other "
                 "programs that use it, or pass --source"
             )
-        self.fps = float(self._capture.get(cv2.CAP_PROP_FPS)) or 30.0
+        self.fps = _rate(self._capture)
         self.problems: list[str] = []
         self._started_s = time.monotonic()
         self._count = 0
@@ -150,8 +150,7 @@ class ClipSource:
             raise SourceError(
                 f"{path}: cannot be read as a video; the file is damaged, cut short or not a video"
             )
-        fps = float(self._capture.get(cv2.CAP_PROP_FPS))
-        self.fps = fps if 0 < fps < 1000 else 30.0
+        self.fps = _rate(self._capture)
         self._promised = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self._count = 0
 
@@ -209,3 +208,9 @@ class FolderSource:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _rate(capture: Any) -> float:
+    """Return frames per second; drivers and containers that claim nonsense run at 30."""
+    fps = float(capture.get(cv2.CAP_PROP_FPS))
+    return fps if 0 < fps < 1000 else 30.0

@@ -7,6 +7,8 @@ standard library alone. Parsing is `json.loads`, never `eval`.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
@@ -23,6 +25,7 @@ Resize = Literal["stretch", "center-crop", "letterbox"]
 Interpolation = Literal["area", "linear"]
 Alignment = Literal["none"]
 Precision = Literal["fp32", "fp16", "int8"]
+RejectOn = Literal["probability", "cosine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Reject:
         false_accept: The false-accept rate measured at that threshold, if one was.
     """
 
-    on: Literal["probability", "cosine"]
+    on: RejectOn
     below: float
     false_accept: float | None = None
 
@@ -137,6 +140,8 @@ class ModelCard:
             raw = json.loads(text)
         except json.JSONDecodeError as error:
             raise CardError(f"{where}: the card is not JSON ({error})") from None
+        except RecursionError:
+            raise CardError(f"{where}: the card is not JSON (nested too deep)") from None
         if not isinstance(raw, dict):
             raise CardError(f"{where}: the card is not a JSON object")
         if raw.pop("schema", None) != SCHEMA:
@@ -150,32 +155,82 @@ class ModelCard:
             raw["reject"] = _record(Reject, raw["reject"], "reject", where)
         if raw.get("golden") is not None:
             golden = dict(raw["golden"]) if isinstance(raw["golden"], dict) else {}
-            golden["expected"] = tuple(golden.get("expected", ()))
+            if isinstance(golden.get("expected"), list):
+                golden["expected"] = tuple(golden["expected"])
             raw["golden"] = _record(Golden, golden, "golden", where)
         card: ModelCard = _record(cls, raw, "card", where)
         card._validate(where)
         return card
 
     def _validate(self, where: str) -> None:
-        for what, value, allowed in (
-            ("task", self.task, get_args(Task)),
-            ("input.region", self.input.region, get_args(Region)),
-            ("input.resize", self.input.resize, get_args(Resize)),
-            ("input.interpolation", self.input.interpolation, get_args(Interpolation)),
-            ("input.alignment", self.input.alignment, get_args(Alignment)),
-            ("precision", self.precision, get_args(Precision)),
-        ):
-            if value not in allowed:
+        size, reject, golden = self.input, self.reject, self.golden
+        rows: list[tuple[str, Any, Callable[[Any], bool], str]] = [
+            ("name", self.name, _is_text, "a name"),
+            ("task", self.task, *_one_of(Task)),
+            ("precision", self.precision, *_one_of(Precision)),
+            ("sha256", self.sha256, _is_digest, "64 hexadecimal digits"),
+            ("input.region", size.region, *_one_of(Region)),
+            ("input.resize", size.resize, *_one_of(Resize)),
+            ("input.interpolation", size.interpolation, *_one_of(Interpolation)),
+            ("input.alignment", size.alignment, *_one_of(Alignment)),
+            ("input.height_px", size.height_px, _is_side, "1..8192"),
+            ("input.width_px", size.width_px, _is_side, "1..8192"),
+            ("input.face_margin", size.face_margin, _is_margin, "-0.4..2"),
+        ]
+        for name in ("quantization", "metrics", "provenance"):
+            rows.append((name, getattr(self, name), _is_object, "an object"))
+        if reject is not None:
+            rows += [
+                ("reject.on", reject.on, *_one_of(RejectOn)),
+                ("reject.below", reject.below, _is_number, "a number"),
+            ]
+        if golden is not None:
+            rows += [
+                ("golden.image_png", golden.image_png, _is_text, "base64 of a PNG"),
+                ("golden.expected", golden.expected, _are_numbers, "a list of numbers"),
+                ("golden.tolerance", golden.tolerance, _is_number, "a number"),
+                ("golden.tolerance_elsewhere", golden.tolerance_elsewhere, _is_number, "a number"),
+                ("golden.cpu", golden.cpu, _is_text, "a kind of CPU"),
+            ]
+        for what, value, fits, expected in rows:
+            if not fits(value):
                 raise CardError(
-                    f"{where}: card field {what} is {value!r}, expected one of "
-                    f"{', '.join(allowed)}; a newer edge-run may know it"
+                    f"{where}: card field {what} is {value!r}, expected {expected}; export the "
+                    "model again, or upgrade edge-run"
                 )
-        for what, side in (("height_px", self.input.height_px), ("width_px", self.input.width_px)):
-            if not isinstance(side, int) or not 1 <= side <= 8192:
-                raise CardError(f"{where}: card field input.{what} is {side!r}, expected 1..8192")
-        margin = self.input.face_margin
-        if not isinstance(margin, int | float) or not -0.4 <= margin <= 2.0:
-            raise CardError(f"{where}: card field input.face_margin is {margin!r}")
+
+
+def _one_of(choices: Any) -> tuple[Callable[[Any], bool], str]:
+    allowed = get_args(choices)
+    return (lambda value: value in allowed), f"one of {', '.join(allowed)}"
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, tuple) and all(map(_is_number, value))
+
+
+def _is_side(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 8192
+
+
+def _is_margin(value: Any) -> bool:
+    return _is_number(value) and -0.4 <= value <= 2.0
 
 
 def _labels(raw: Any, where: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from edge_runtime.errors import CardError, ModelError, OptionError
+from edge_runtime.errors import CardError, InstallError, ModelError, OptionError
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.onnx_file import ModelFile, load_model_file
 from edge_runtime.model.preprocess import Image
@@ -66,7 +66,8 @@ class Session:
         """Load and warm up.
 
         Raises:
-            OptionError: The provider is unknown or not in this onnxruntime.
+            OptionError: The provider is unknown.
+            InstallError: The provider is not in this onnxruntime.
             ModelError: onnxruntime refuses the file, or the provider asked for does not load.
             CardError: The card's labels or input do not fit the graph.
         """
@@ -99,7 +100,11 @@ class Session:
         self.explanation = f"asked {options.provider}, got {self.provider_used}, because {why}"
         self._outputs = [o.name for o in self._session.get_outputs()]
         _check_fit(model, self._session)
-        self.run(np.zeros((1, self.card.input.height_px, self.card.input.width_px, 3), np.uint8))
+        blank = np.zeros((1, self.card.input.height_px, self.card.input.width_px, 3), np.uint8)
+        try:
+            self.run(blank)  # the first run allocates and, on a GPU, compiles
+        except Exception as error:
+            raise ModelError(f"{model.path}: onnxruntime cannot run it ({_line(error)})") from None
 
     def run(self, images: Image) -> dict[str, npt.NDArray[np.float32]]:
         """Run the model.
@@ -132,7 +137,7 @@ def _choose(provider: str) -> tuple[list[str], str]:
         )
     if PROVIDERS[provider] not in available:
         names = [k for k, v in PROVIDERS.items() if v in available]
-        raise OptionError(
+        raise InstallError(
             f"provider {provider}: this onnxruntime has only {', '.join(names)}; "
             "install the build that has it, see docs/providers.md"
         )
@@ -150,6 +155,11 @@ def _check_fit(model: ModelFile, session: onnxruntime.InferenceSession) -> None:
         raise CardError(
             f"{where}: the card says input (N, {', '.join(map(str, expected))}), the graph "
             f"{inputs['image'].shape}"
+        )
+    if isinstance(inputs["image"].shape[0], int):
+        raise CardError(
+            f"{where}: the graph takes only batches of {inputs['image'].shape[0]}; export it "
+            "with the first axis free"
         )
     outputs = {o.name: o.shape for o in session.get_outputs()}
     needed = {"boxes", "scores", "landmarks"} if card.task == "detection" else {"scores"}

@@ -183,9 +183,18 @@ def test_named_provider_is_strict(cli, photos, color_model, provider: str, says:
     assert message.startswith(says)
 
 
-def test_auto_provider_says_what_it_took_and_why(cli, photos, color_model) -> None:
-    result = cli("classify", photos, "--model", color_model)
-    assert "colors: provider asked auto, got cpu, because " in result.stderr
+def test_auto_provider_says_once_what_it_took_and_why(
+    cli, scene, face_model, detector_model
+) -> None:
+    cv2.imwrite("face.png", scene((8, 16)))
+    result = cli(
+        "classify", "face.png", "--model", face_model, "--faces", "--detector", detector_model
+    )
+    assert result.stderr.count("provider: asked auto, got cpu, because ") == 1
+
+
+def test_named_provider_that_is_used_needs_no_word(cli, photos, color_model) -> None:
+    assert cli("classify", photos, "--model", color_model, "--provider", "cpu").stderr == ""
 
 
 # classify
@@ -219,7 +228,8 @@ def test_classify_writes_csv_whose_top_is_json(cli, photos, color_model) -> None
     assert list(rows[0]) == ROW_FIELDS
     assert [row["label"] for row in rows] == ["red", "green", "blue"]
     top = json.loads(rows[1]["top"])
-    assert [label for label, _ in top] == ["green", "red", "blue"]
+    assert sorted(label for label, _ in top) == ["blue", "green", "red"]
+    assert top[0][0] == "green"
     assert top[0][1] == pytest.approx(0.9647, abs=0.002)  # a JPEG's green is not quite 255
     assert not Path("out.csv.part").exists()
 

@@ -100,6 +100,7 @@ def clean(samples: Iterable[Sample]) -> Cleaned:
     A photo that appears again (the same pixels) is kept once, in train before val before test,
     so that no test photo was trained on. Decodes every file once.
     """
+    samples = list(samples)
     order = {"train": 0, "val": 1, "test": 2}
     kept: list[Sample] = []
     left_out: list[tuple[Path, str]] = []
@@ -123,7 +124,7 @@ def clean(samples: Iterable[Sample]) -> Cleaned:
             left_out.append((sample.path, f"same pixels as {first.path}{other}"))
             continue
         kept.append(sample)
-    for label in {s.label for s in kept}:
+    for label in sorted({s.label for s in samples}):
         if not any(s.label == label and s.split == "train" for s in kept):
             raise DataError(f"class {label}: no usable photo left to train on")
     return Cleaned(kept, left_out)

@@ -32,8 +32,9 @@ FER_LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 BATCH = 128
 PEAK_LEARNING_RATE = 3e-3
 LABEL_SMOOTHING = 0.1
-# Added to each side of our detector's face box so that its crop frames a face as FER2013 does:
-# median over 2,000 FER training faces that the detector finds, see docs/training.md.
+# Added to each side of our detector's face box so that its crop frames a face as FER2013 does.
+# scripts/fer_framing.py: median 0.01 (quartiles -0.02 to 0.05) over the 1,744 of 2,000 training
+# crops in which the detector finds the face; centers agree within 0.01.
 FACE_MARGIN = 0.0
 
 

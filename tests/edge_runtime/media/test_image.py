@@ -106,9 +106,13 @@ def test_odd_sized_jpeg_reports_its_exact_size(picture) -> None:
     assert decoded.image_bgr.shape[:2] == (76, 101)
 
 
-def test_jpeg_that_is_almost_square_still_shows_whether_it_was_turned(rotated_jpeg) -> None:
-    decoded = decode_image(rotated_jpeg((802, 801)), "x", at_least_px=50)
-    assert (decoded.width_px, decoded.height_px) == (801, 802)
+def test_jpeg_that_is_almost_square_still_shows_whether_it_was_turned(
+    rotated_jpeg, picture
+) -> None:
+    turned = decode_image(rotated_jpeg((802, 801)), "x", at_least_px=50)
+    assert (turned.width_px, turned.height_px) == (801, 802)
+    upright = decode_image(_encoded(picture("red", 801, 802), ".jpg"), "x", at_least_px=50)
+    assert (upright.width_px, upright.height_px) == (802, 801)
 
 
 def test_png_is_never_reduced(noise) -> None:

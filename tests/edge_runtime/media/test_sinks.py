@@ -188,9 +188,13 @@ class FakeWindows:
     def __init__(self, monkeypatch, keys=(), visible: float = 1.0) -> None:
         self.open: list[str] = []
         self.shown: list[np.ndarray] = []
+        self.sizes: list[tuple[int, int]] = []
         self.keys = iter(keys)
         monkeypatch.setenv("DISPLAY", ":9")
         monkeypatch.setattr(sinks.cv2, "namedWindow", lambda title, _: self.open.append(title))
+        monkeypatch.setattr(
+            sinks.cv2, "resizeWindow", lambda _, width, height: self.sizes.append((width, height))
+        )
         monkeypatch.setattr(sinks.cv2, "imshow", lambda _, image: self.shown.append(image))
         monkeypatch.setattr(sinks.cv2, "waitKey", lambda _: next(self.keys, -1))
         monkeypatch.setattr(sinks.cv2, "getWindowProperty", lambda *_: visible)
@@ -209,6 +213,14 @@ def test_q_and_escape_end_the_window(monkeypatch, picture, key: int, goes_on: bo
     assert len(fake.shown) == 1
     window.close()
     assert fake.open == []
+
+
+def test_window_takes_the_first_frames_size_and_may_be_resized_then(monkeypatch, picture) -> None:
+    fake = FakeWindows(monkeypatch)
+    window = Window("edge-run")
+    window.show(picture("red", 48, 64))
+    window.show(picture("red", 48, 64))
+    assert fake.sizes == [(64, 48)]
 
 
 def test_closing_the_window_ends_it(monkeypatch, picture) -> None:

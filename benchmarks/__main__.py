@@ -1,0 +1,66 @@
+"""`python -m benchmarks`: one command a table, written to benchmarks/results/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge_runtime.apps.rows import write_json
+from edge_runtime.cli_errors import EdgeGroup
+
+RESULTS = Path(__file__).parent / "results"
+
+app = typer.Typer(
+    cls=EdgeGroup,
+    help="Measure this project; each command writes a JSON into benchmarks/results/.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def webcam(
+    clip: Annotated[str, typer.Option(help="A 640x480 clip with one face.")] = "demo",
+    model: Annotated[str, typer.Option(help="Model beside the detector.")] = "expression",
+    repeats: Annotated[int, typer.Option(min=1, help="Runs of each way.")] = 5,
+) -> None:
+    """Frames per second end to end, and frame age when the source runs at its own pace."""
+    from benchmarks.webcam import measure_webcam
+
+    _write("webcam", measure_webcam(clip, model, repeats))
+
+
+@app.command()
+def startup(
+    repeats: Annotated[int, typer.Option(min=3, help="Runs of each command.")] = 15,
+) -> None:
+    """`edge-run --help` against `python -c "import typer"`, and what importing the CLI loads."""
+    from benchmarks.startup import measure_startup
+
+    _write("startup", measure_startup(repeats))
+
+
+@app.command()
+def accuracy(
+    model: Annotated[str, typer.Option(help="Model file or shipped name.")],
+    split: Annotated[Path, typer.Option(help="split.csv of the run the model came from.")],
+) -> None:
+    """What a model file answers on the test photos of its run, with n."""
+    from benchmarks.accuracy import measure_accuracy
+
+    figures = measure_accuracy(model, split)
+    _write(f"accuracy-{figures['model']['name']}", figures)
+
+
+def _write(name: str, figures: dict[str, object]) -> None:
+    target = RESULTS / f"{name}.json"
+    write_json(target, figures)
+    print(target.read_text("utf-8"))
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m benchmarks")

@@ -1,0 +1,43 @@
+"""Writing files so that nothing half-written ever keeps its final name."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from edge_runtime.errors import OutputError
+
+__all__ = ["check_writable", "write_whole"]
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a place nothing can be written to, before any work is done.
+
+    Raises:
+        OutputError: The folder is missing or read-only, or the path is a folder.
+    """
+    folder = path.parent
+    if path.is_dir():
+        raise OutputError(f"{path}: cannot be written (is a folder; name a file in it)")
+    if not folder.is_dir():
+        raise OutputError(f"{path}: cannot be written (there is no folder {folder}; make it first)")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"{path}: cannot be written (the folder {folder} is read-only)")
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file as NAME.part and rename it; an older file stays until then.
+
+    Raises:
+        OutputError: It cannot be written there; no part is left.
+    """
+    check_writable(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None

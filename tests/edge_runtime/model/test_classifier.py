@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+
+from edge_runtime.errors import OptionError
+from edge_runtime.model.card import Reject
+from edge_runtime.model.classifier import Classifier
+from edge_runtime.model.session import SessionOptions, open_session
+
+CPU = SessionOptions("cpu", 1)
+SURE, REST = np.exp(4) / (np.exp(4) + 2), 1 / (np.exp(4) + 2)
+
+
+@pytest.mark.parametrize("color", ["red", "green", "blue"])
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (200, 300), (1, 1)])
+def test_color_is_told_whatever_the_size(colors, picture, color, height, width) -> None:
+    answer = colors.classify(picture(color, height, width))
+    assert answer.label == color
+    assert answer.score == pytest.approx(SURE, abs=1e-4)
+    assert answer.labels == ("red", "green", "blue")
+
+
+def test_face_model_looks_only_at_the_face(mood, scene) -> None:
+    image = scene((8, 16), (64, 80, (0, 255, 0)))
+    assert mood.wants_faces
+    assert mood.classify(image, np.array([8, 16, 40, 48], np.float32)).label == "red"
+    assert mood.classify(image, np.array([64, 80, 96, 112], np.float32)).label == "green"
+    assert mood.classify(image).label == "blue"
+
+
+def test_ranking_is_best_first_and_rounded(colors) -> None:
+    image = np.full((8, 8, 3), (0, 255, 128), np.uint8)
+    answer = colors.classify(image)
+    assert [label for label, _ in answer.top(3)] == ["green", "red", "blue"]
+    assert all(score == round(score, 4) for _, score in answer.top(3))
+    assert sum(score for _, score in answer.top(3)) == pytest.approx(1, abs=2e-4)
+
+
+@pytest.mark.parametrize(("asked", "given"), [(1, 1), (2, 2), (3, 3), (99, 3), (0, 1)])
+def test_ranking_is_no_longer_than_there_are_labels(colors, picture, asked, given) -> None:
+    assert len(colors.classify(picture("red")).top(asked)) == given
+
+
+def test_equal_scores_rank_in_the_order_of_the_labels(colors, picture) -> None:
+    assert [x for x, _ in colors.classify(picture("gray")).top(3)] == ["red", "green", "blue"]
+
+
+def test_restricted_labels_are_renormalized(color_session, picture) -> None:
+    answer = Classifier(color_session, ["blue", "red"]).classify(picture("red"))
+    assert answer.labels == ("red", "blue")
+    assert answer.scores == pytest.approx([SURE / (SURE + REST), REST / (SURE + REST)], abs=1e-5)
+    assert answer.label == "red"
+
+
+def test_restriction_never_answers_with_another_label(color_session, picture) -> None:
+    answer = Classifier(color_session, ["green", "blue"]).classify(picture("red"))
+    assert answer.top(9) == [("green", 0.5), ("blue", 0.5)]
+
+
+def test_one_label_alone_is_certain(color_session, picture) -> None:
+    answer = Classifier(color_session, ["green"]).classify(picture("red"))
+    assert (answer.label, answer.score) == ("green", pytest.approx(1))
+
+
+@pytest.mark.parametrize("labels", [None, []], ids=["None", "empty"])
+def test_no_restriction_is_all_labels(color_session, labels) -> None:
+    assert Classifier(color_session, labels).labels == ("red", "green", "blue")
+
+
+def test_unknown_label_is_refused_with_those_known(color_session) -> None:
+    with pytest.raises(OptionError) as caught:
+        Classifier(color_session, ["mauve", "red", "Red"])
+    assert str(caught.value) == (
+        "--labels: model colors does not know mauve, Red; it knows red, green, blue"
+    )
+
+
+@pytest.mark.parametrize(
+    ("color", "label"), [("red", "red"), ("gray", "uncertain")], ids=["above", "below"]
+)
+def test_answer_below_the_threshold_is_uncertain(write_colors, picture, color, label) -> None:
+    session = open_session(write_colors(reject=Reject("probability", 0.5)), CPU)
+    answer = Classifier(session).classify(picture(color))
+    assert answer.label == label
+    assert answer.top(1)[0][0] == "red"  # the raw ranking stays
+    assert answer.score == pytest.approx(SURE if color == "red" else 1 / 3, abs=1e-4)
+
+
+def test_answer_at_the_threshold_is_given(write_colors) -> None:
+    session = open_session(write_colors(reject=Reject("probability", 0.5)), CPU)
+    assert Classifier(session).decide(np.array([0.5, 0.3, 0.2], np.float32)).label == "red"
+
+
+def test_cosine_threshold_does_not_touch_probabilities(write_colors, picture) -> None:
+    session = open_session(write_colors(reject=Reject("cosine", 0.99)), CPU)
+    assert Classifier(session).classify(picture("gray")).label == "red"
+
+
+def test_detector_is_no_classifier(detector) -> None:
+    with pytest.raises(OptionError, match="model squares finds faces and names none"):
+        Classifier(detector.session)

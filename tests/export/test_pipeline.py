@@ -1,0 +1,199 @@
+"""From a Keras model to a proven int8 file, and what is refused on the way."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+
+from edge_runtime.model.card import InputSpec, ModelCard
+from edge_runtime.model.classifier import Classifier
+from edge_runtime.model.golden import check_golden
+from edge_runtime.model.session import SessionOptions, open_session
+
+pytestmark = pytest.mark.tensorflow
+keras = pytest.importorskip("keras")
+
+# tf2onnx and onnxruntime's quantizer warn of their own doings, and no other way was offered.
+QUIET = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+
+def make_run(folder: Path, model: object, card: ModelCard, samples: list[tuple[Path, str]]) -> Path:
+    """Write a run folder as `python -m train` does."""
+    folder.mkdir(exist_ok=True)
+    model.save(folder / "model.keras")  # type: ignore[attr-defined]
+    (folder / "card.json").write_text(card.to_json())
+    with (folder / "split.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("path", "label", "split"))
+        splits = ("train", "train", "val", "test")
+        rows.writerows((p, label, splits[i % 4]) for i, (p, label) in enumerate(samples))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def color_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose model tells red from blue photos, with weights set by hand."""
+    root = tmp_path_factory.mktemp("colors")
+    rng = np.random.default_rng(0)
+    samples = []
+    for i in range(40):
+        label = ("red", "blue")[i // 2 % 2]
+        image = rng.integers(0, 120, (24, 24, 3)).astype(np.uint8)
+        image[..., 2 if label == "red" else 0] = rng.integers(150, 256)
+        cv2.imwrite(str(root / f"{i}.png"), image)
+        samples.append((root / f"{i}.png", label))
+    image = keras.Input((24, 24, 3), dtype="uint8", name="image")
+    x = keras.layers.Rescaling(1 / 255.0)(image)
+    x = keras.layers.Conv2D(8, 3, use_bias=False)(x)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.ReLU()(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    x = keras.layers.Dense(2, activation="softmax", name="scores")(x)
+    model = keras.Model(image, x)
+    kernel = np.zeros((3, 3, 3, 8), np.float32)
+    kernel[1, 1, 0, :4] = 1
+    kernel[1, 1, 2, 4:] = 1
+    model.layers[2].set_weights([kernel])
+    head = np.zeros((8, 2), np.float32)
+    head[:4, 0] = head[4:, 1] = 1.5
+    model.layers[-1].set_weights([head, np.zeros(2, np.float32)])
+    card = ModelCard("colors", "classification", ("red", "blue"), InputSpec(24, 24))
+    return make_run(root / "run", model, card, samples)
+
+
+@QUIET
+def test_export_writes_an_int8_file_that_answers_as_keras_does(
+    color_run: Path, tmp_path: Path
+) -> None:
+    from export.pipeline import ExportOptions, export_run
+
+    target, lines = tmp_path / "colors.onnx", []
+    export_run(color_run, target, ExportOptions(), lines.append)
+
+    proto = onnx.load(target)
+    kinds = [node.op_type for node in proto.graph.node]
+    assert kinds.count("QuantizeLinear") >= 2
+    assert kinds.count("BatchNormalization") == 0
+    assert [i.name for i in proto.graph.input] == ["image"]
+    assert proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param
+
+    session = open_session(target, SessionOptions("cpu"))
+    assert session.card.precision == "int8"
+    assert session.card.metrics["test"]["int8"]["accuracy"] == 1.0
+    assert session.card.metrics["val"]["agreement"] == 1.0
+    assert session.card.metrics["test"]["int8"]["n"] == 10
+    assert check_golden(session).difference < 1e-4  # expected values are stored to 5 decimals
+    keras_model = keras.saving.load_model(color_run / "model.keras", compile=False)
+    photos = np.zeros((2, 24, 24, 3), np.uint8)
+    photos[0, ..., 0] = photos[1, ..., 2] = 200
+    expected = np.asarray(keras_model(photos))
+    np.testing.assert_allclose(session.run(photos)["scores"], expected, atol=0.02)
+    red_bgr = np.zeros((50, 80, 3), np.uint8)
+    red_bgr[..., 2] = 220
+    assert Classifier(session).classify(red_bgr).label == "red"
+    assert any("parity with Keras" in line for line in lines)
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@QUIET
+def test_fp32_export_keeps_float_weights(color_run: Path, tmp_path: Path) -> None:
+    from export.pipeline import ExportOptions, export_run
+
+    target = tmp_path / "colors.onnx"
+    export_run(color_run, target, ExportOptions(precision="fp32"), lambda line: None)
+    kinds = {node.op_type for node in onnx.load(target).graph.node}
+    assert "QuantizeLinear" not in kinds
+    assert open_session(target, SessionOptions("cpu")).card.precision == "fp32"
+
+
+@QUIET
+def test_gate_that_cannot_be_passed_leaves_nothing_and_says_both_numbers(
+    color_run: Path, tmp_path: Path
+) -> None:
+    from export.errors import AccuracyError
+    from export.pipeline import ExportOptions, export_run
+
+    options = ExportOptions(max_drop=-1.0, calibration=4)
+    with pytest.raises(AccuracyError, match=r"within -1.0 points of fp32's 1\.0000.*--max-drop"):
+        export_run(color_run, tmp_path / "no.onnx", options, lambda line: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unfinished_run_folder_is_refused(color_run: Path, tmp_path: Path) -> None:
+    from export.errors import RunError
+    from export.run_folder import read_run
+
+    with pytest.raises(RunError, match=r"no model\.keras; a run folder is what"):
+        read_run(tmp_path)
+
+
+def test_moved_photo_is_named(color_run: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from export.errors import RunError
+    from export.run_folder import read_run
+
+    copy = shutil.copytree(color_run, tmp_path / "run")
+    text = (copy / "split.csv").read_text().replace("7.png", "gone.png")
+    (copy / "split.csv").write_text(text)
+    with pytest.raises(RunError, match=r"gone\.png: in split\.csv but not there"):
+        read_run(copy)
+
+
+@QUIET
+def test_graph_that_differs_from_keras_is_refused(color_run: Path) -> None:
+    from export.convert import check_parity, keras_to_onnx, load_keras
+    from export.errors import ParityError
+
+    model = load_keras(color_run / "model.keras")
+    proto = keras_to_onnx(model)
+    photos = np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3)).astype(np.uint8)
+    assert check_parity(model, proto, photos)["scores"] < 1e-5
+    model.layers[-1].set_weights([w + 0.5 * i for i, w in enumerate(model.get_weights()[-2:])])
+    model.layers[-1].set_weights([-w for w in model.get_weights()[-2:]])
+    with pytest.raises(ParityError, match="output scores: ONNX differs from Keras by"):
+        check_parity(model, proto, photos)
+
+
+@QUIET
+def test_detector_export_decodes_boxes_in_the_graph_and_keeps_them_in_float(
+    tmp_path: Path,
+) -> None:
+    from export.pipeline import ExportOptions, export_run
+    from train.networks.face_detector import decoded_model, detector_network
+
+    keras.utils.set_random_seed(0)
+    spec = InputSpec(64, 96, resize="letterbox")
+    trained = detector_network(spec, width=8)
+    rng = np.random.default_rng(0)
+    photo = rng.integers(0, 256, (2, 64, 96, 3)).astype(np.uint8)
+    spread = float(np.std(trained(photo)[..., 1:5]))
+    for layer in trained.layers:
+        if isinstance(layer, keras.layers.Conv2D) and layer.filters == 4:
+            layer.kernel.assign(layer.kernel / spread)
+    model = decoded_model(trained, spec)
+    card = ModelCard("tiny", "detection", ("face",), spec)
+    samples = []
+    for i in range(12):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), rng.integers(0, 256, (64, 96, 3)).astype(np.uint8))
+        samples.append((tmp_path / f"{i}.png", "8 8 48 48"))
+    run = make_run(tmp_path / "run", model, card, samples)
+    target = tmp_path / "tiny.onnx"
+    # Random weights find nothing: only the mechanics are looked at here.
+    options = ExportOptions(max_drop=100, min_agreement=0, calibration=4)
+    export_run(run, target, options, lambda line: None)
+    session = open_session(target, SessionOptions("cpu"))
+    out = session.run(photo)
+    cells = 8 * 12 + 4 * 6 + 2 * 3
+    assert out["boxes"].shape == (2, cells, 4)
+    assert out["scores"].shape == (2, cells)
+    assert out["landmarks"].shape == (2, cells, 10)
+    # Eight bits over 96 px would round to 0.38 px: the decoded numbers are finer than that.
+    assert len(np.unique(out["boxes"][0, :, 0])) > cells // 2
+    expected = np.asarray(model(photo)["boxes"])
+    assert np.corrcoef(out["boxes"].ravel(), expected.ravel())[0, 1] > 0.99

@@ -1,0 +1,69 @@
+import cv2
+import numpy as np
+import pytest
+
+from train.data.augment import face_crop
+
+
+def _varied(image: np.ndarray, count: int = 80) -> list[np.ndarray]:
+    return [face_crop(image, np.random.default_rng(seed)) for seed in range(count)]
+
+
+@pytest.fixture(scope="module")
+def dot() -> np.ndarray:
+    """A white disk in the middle of a black crop."""
+    return cv2.circle(np.zeros((48, 48, 3), np.uint8), (24, 24), 8, (255, 255, 255), -1)
+
+
+@pytest.mark.parametrize(("height", "width"), [(48, 48), (64, 40), (8, 8)])
+def test_crop_keeps_its_shape_and_type(height: int, width: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    for out in _varied(image, 40):
+        assert (out.shape, out.dtype) == (image.shape, np.uint8)
+
+
+def test_crop_given_is_not_changed(dot) -> None:
+    before = dot.copy()
+    _varied(dot)
+    assert (dot == before).all()
+
+
+def test_change_is_decided_by_the_seed(dot) -> None:
+    a, b = (face_crop(dot, np.random.default_rng(5)) for _ in range(2))
+    assert (a == b).all()
+    assert len({out.tobytes() for out in _varied(dot, 20)}) == 20
+
+
+def test_face_stays_near_the_middle(dot) -> None:
+    for out in _varied(dot):
+        # Where a covered patch is not brighter than the disk, its center is that of the disk.
+        bright = out.mean(2) > out.mean(2).max() * 0.8
+        if not 80 < bright.sum() < 300:
+            continue
+        y, x = np.argwhere(bright).mean(0)
+        assert abs(x - 24) < 10
+        assert abs(y - 24) < 10
+
+
+def test_half_of_the_crops_are_mirrored() -> None:
+    image = np.zeros((48, 48, 3), np.uint8)
+    image[:, :24] = 200
+    outs = _varied(image, 200)
+    mirrored = sum(out[:, 30:].mean() > out[:, :18].mean() for out in outs)
+    assert 70 < mirrored < 130
+
+
+def test_crop_is_never_turned_upside_down() -> None:
+    image = np.zeros((48, 48, 3), np.uint8)
+    image[:24] = 200
+    upright = sum(out[:18].mean() > out[30:].mean() for out in _varied(image))
+    assert upright == 80
+
+
+def test_border_is_repeated_and_no_black_corner_appears() -> None:
+    light = np.full((48, 48, 3), 180, np.uint8)
+    for out in _varied(light):
+        if len(np.unique(out)) == 1:  # neither noise nor a covered patch
+            assert 180 * 0.7 - 36 <= out[0, 0, 0] <= 255
+    plain = [out for out in _varied(light) if len(np.unique(out)) == 1]
+    assert len(plain) > 20
