@@ -92,7 +92,7 @@ def export_run(
     with tempfile.TemporaryDirectory(prefix="edge-export-") as folder:
         work = Path(folder)
         fp32 = _candidate(proto, run.card, run, evaluator, work)
-        say(f"fp32 on val: accuracy {fp32.report['accuracy']}, n {fp32.report['n']}")
+        say(f"fp32 on val: {_headline(evaluator, fp32.report)}")
         best, agreed = fp32, 1.0
         if options.precision == "int8":
             best, agreed = _climb(fp32, run, options, evaluator, work, say)
@@ -102,7 +102,7 @@ def export_run(
         if run.splits["test"]:
             metrics["test"] = _score_test(fp32, best, options, run, evaluator, work)
             tested = metrics["test"][options.precision]
-            say(f"{options.precision} on test: accuracy {tested['accuracy']}, n {tested['n']}")
+            say(f"{options.precision} on test: {_headline(evaluator, tested)}")
         golden = make_golden(_session(best.proto, best.card, work), _golden_picture(options, run))
         card = replace(
             best.card,
@@ -128,28 +128,34 @@ def _climb(
 ) -> tuple[_Candidate, float]:
     """Try each way of quantizing until one passes the gate on val."""
     samples = calibration_samples(run.splits["train"], options.calibration)
-    tried: list[str] = []
+    key = evaluator.headline
+    best_tried: tuple[float, str] = (-1.0, "")
     for rung in RUNGS:
         proto = quantize(fp32.proto, rung, lambda: model_inputs(samples, run.card.input), work)
         card = replace(run.card, precision="int8", quantization=_describe(rung, len(samples)))
         candidate = _candidate(proto, card, run, evaluator, work)
         agreed = evaluator.agreement(fp32.answers, candidate.answers)
-        drop = 100 * (fp32.report["accuracy"] - candidate.report["accuracy"])
+        drop = 100 * (fp32.report[key] - candidate.report[key])
         figures = (
-            f"accuracy {candidate.report['accuracy']:.4f} ({-drop:+.2f} points), "
+            f"{_headline(evaluator, candidate.report)} ({-drop:+.2f} points), "
             f"agreement {agreed:.4f}"
         )
         passed = drop <= options.max_drop and agreed >= options.min_agreement
         say(f"{rung.name}: {figures}{'' if passed else ', refused'}")
-        tried.append(f"{rung.name}: {figures}")
+        best_tried = max(best_tried, (candidate.report[key], f"{rung.name}: {figures}"))
         if passed:
             return candidate, agreed
     raise AccuracyError(
         f"no int8 file keeps within {options.max_drop} points of fp32's "
-        f"{fp32.report['accuracy']:.4f} with agreement {options.min_agreement}; best tried: "
-        f"{tried[-1]}; try a larger --calibration, allow more with --max-drop and "
+        f"{fp32.report[key]:.4f} with agreement {options.min_agreement}; best tried: "
+        f"{best_tried[1]}; try a larger --calibration, allow more with --max-drop and "
         "--min-agreement, or take --precision fp32"
     )
+
+
+def _headline(evaluator: Evaluator, report: dict[str, Any]) -> str:
+    name = evaluator.headline
+    return f"{name.replace('_', ' ')} {report[name]:.4f}, n {report['n']}"
 
 
 def _describe(rung: Rung, photos: int) -> dict[str, Any]:
