@@ -96,14 +96,18 @@ class EventLines:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise OutputError(f"{self._path or 'stdout'}: {error.strerror}") from None
+            name = self._path or "stdout"
+            raise OutputError(f"{name}: cannot be written ({error.strerror})") from None
 
     def close(self) -> None:
         """Close the file; a run without a frame leaves an empty one."""
         if self._path is None:
             return
+        if self._file is None:
+            write_whole(self._path, b"")
+            return
         with contextlib.suppress(OSError):  # a full disk was said when it was written to
-            (self._file or self._path.open("w", encoding="utf-8")).close()
+            self._file.close()
 
 
 class Still:
@@ -133,7 +137,9 @@ class Still:
             OutputError: It cannot be written.
         """
         if self._best is not None:
-            encoded = cv2.imencode(self._path.suffix, self._best[1])[1]
+            done, encoded = cv2.imencode(self._path.suffix, self._best[1])
+            if not done:
+                raise OutputError(f"{self._path}: cannot be written (OpenCV cannot encode it)")
             write_whole(self._path, encoded.tobytes())
 
 

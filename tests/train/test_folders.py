@@ -207,8 +207,11 @@ def test_repeated_photo_with_another_label_says_so(write) -> None:
     samples = [
         Sample(write("a.png", 1), "cat", "train"),
         Sample(write("b.png", 1), "dog", "test"),
+        Sample(write("c.png", 2), "dog", "train"),
     ]
-    assert clean(samples).left_out == [(Path("b.png"), "same pixels as a.png, labelled cat there")]
+    cleaned = clean(samples)
+    assert cleaned.left_out == [(Path("b.png"), "same pixels as a.png, labelled cat there")]
+    assert [s.path.name for s in cleaned.samples] == ["a.png", "c.png"]
 
 
 def test_what_cannot_be_learned_from_is_left_out_with_its_reason(write, picture) -> None:
@@ -235,6 +238,16 @@ def test_class_left_without_training_photos_is_refused(write) -> None:
     ]
     with pytest.raises(DataError, match="class dog: no usable photo left to train on"):
         clean(samples)
+
+
+def test_class_whose_only_photo_is_a_repetition_is_refused(write) -> None:
+    samples = [
+        Sample(write("a.png", 1), "cat", "train"),
+        Sample(write("b.png", 1), "dog", "train"),
+    ]
+    with pytest.raises(DataError) as caught:
+        clean(samples)
+    assert str(caught.value) == "class dog: no usable photo left to train on"
 
 
 def test_class_whose_photos_are_all_bad_is_refused(write) -> None:

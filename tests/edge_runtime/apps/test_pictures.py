@@ -58,6 +58,24 @@ def test_folder_linked_twice_is_listed_once() -> None:
     assert [str(path) for path in list_pictures([Path("root")])] == ["root/one/z.png"]
 
 
+@pytest.mark.parametrize("again", ["photos", "photos/", "./photos", "photos/sub/../../photos"])
+def test_folder_named_twice_is_listed_once(photos, again: str) -> None:
+    assert list_pictures([photos, Path(again)]) == list_pictures([photos])
+
+
+def test_folder_below_one_named_too_is_listed_once(photos) -> None:
+    once = list_pictures([photos])
+    assert list_pictures([photos, photos / "sub" / "deep", photos / "also"]) == once
+    found = list_pictures([photos / "sub", photos])
+    assert [path.name for path in found] == ["c.webp", "d.bmp", "a.PNG", "b.jpg", "e.tiff"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_folder_named_and_linked_is_listed_once(photos) -> None:
+    Path("link").symlink_to(photos.absolute())
+    assert list_pictures([photos, Path("link")]) == list_pictures([photos])
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
 def test_broken_link_is_listed_so_that_it_is_reported(photos) -> None:
     (photos / "gone.jpg").symlink_to("nowhere.jpg")

@@ -140,7 +140,7 @@ def test_jpeg_that_lost_its_end_is_refused(noise, options, lost: int) -> None:
 
 @pytest.mark.parametrize("lost", [1, 4, 12, 40])
 def test_png_that_lost_its_end_is_refused(noise, lost: int) -> None:
-    with pytest.raises(ImageError, match=r"^x\.png: "):
+    with pytest.raises(ImageError, match=r"^x\.png: the PNG is cut short or damaged$"):
         decode_image(_encoded(noise, ".png")[:-lost], "x.png")
 
 
@@ -165,8 +165,19 @@ def test_jpeg_with_bytes_after_its_end_is_read(picture) -> None:
 def test_corrupt_png_is_refused(noise) -> None:
     data = bytearray(_encoded(noise, ".png"))
     data[len(data) // 2] ^= 0xFF
-    with pytest.raises(ImageError):
+    with pytest.raises(ImageError, match=r"^x\.png: the PNG is cut short or damaged$"):
         decode_image(bytes(data), "x.png")
+
+
+@pytest.mark.parametrize("place", [8, 12, 16, 29, -12, -8, -1])
+def test_one_wrong_byte_of_any_part_of_a_png_is_noticed_without_a_word_on_stderr(
+    noise, capfd, place: int
+) -> None:
+    data = bytearray(_encoded(noise, ".png"))
+    data[place] ^= 0x41
+    with pytest.raises(ImageError, match=r"^x\.png: the PNG is cut short or damaged$"):
+        decode_image(bytes(data), "x.png")
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
@@ -177,7 +188,7 @@ def test_corrupt_png_is_refused(noise) -> None:
         pytest.param(b"\xff\xd8", "the JPEG is cut short or damaged", id="start of a jpeg"),
         pytest.param(b"\xff\xd8\xff\xd9", "the JPEG is cut short or damaged", id="empty jpeg"),
         pytest.param(b"\xff\xd8" + b"\xff" * 99, "the JPEG is cut short or damaged", id="filling"),
-        pytest.param(b"\x89PNG\r\n\x1a\n", "the PNG is cut short", id="start of a png"),
+        pytest.param(b"\x89PNG\r\n\x1a\n", "the PNG is cut short or damaged", id="start of a png"),
     ],
 )
 def test_what_is_no_picture_is_refused(data: bytes, says: str) -> None:

@@ -60,6 +60,16 @@ def test_camera_without_a_frame_rate_counts_as_30() -> None:
     assert CameraSource(0, FakeCapture(fps=0.0)).fps == 30.0
 
 
+@pytest.mark.parametrize("claimed", [0.0, -1.0, 1000.5, 90000.0, float("inf"), float("nan")])
+def test_camera_that_claims_an_impossible_rate_counts_as_30(claimed: float) -> None:
+    assert CameraSource(0, FakeCapture(fps=claimed)).fps == 30.0
+
+
+@pytest.mark.parametrize("claimed", [0.5, 7.5, 240.0, 999.0])
+def test_cameras_rate_is_taken_where_it_can_be_true(claimed: float) -> None:
+    assert CameraSource(0, FakeCapture(fps=claimed)).fps == claimed
+
+
 def test_camera_is_released_on_close() -> None:
     capture = FakeCapture()
     CameraSource(0, capture).close()

@@ -101,7 +101,6 @@ def test_model_without_a_golden_sample_is_refused(mood) -> None:
 @pytest.mark.parametrize(
     "image_png",
     [
-        pytest.param("", id="nothing"),
         pytest.param("***", id="not base64"),
         pytest.param("aGVsbG8=", id="not a picture"),
         pytest.param(_png(np.zeros((8, 8, 3), np.uint8)), id="another size"),
@@ -112,6 +111,14 @@ def test_golden_sample_that_is_no_picture_of_the_input_is_refused(
 ) -> None:
     with pytest.raises(CardError, match="model colors: its golden sample is no picture of its"):
         _checked(write_colors, golden, image_png=image_png)
+
+
+def test_golden_sample_without_a_picture_is_refused_with_the_card(write_colors, golden) -> None:
+    with pytest.raises(
+        CardError,
+        match=r"colors\.onnx: card field golden\.image_png is '', expected base64 of a PNG; ",
+    ):
+        _checked(write_colors, golden, image_png="")
 
 
 def test_golden_sample_of_another_length_is_refused(write_colors, golden) -> None:

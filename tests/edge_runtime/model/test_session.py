@@ -4,9 +4,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 
-from edge_runtime.errors import CardError, EdgeError, ModelError, OptionError
+from edge_runtime.errors import CardError, InstallError, ModelError, OptionError
 from edge_runtime.model import session as session_module
 from edge_runtime.model.session import PROVIDERS, Session, SessionOptions, open_session
 
@@ -79,7 +79,7 @@ def test_named_provider_that_does_not_start_is_refused(color_model) -> None:
 def test_named_provider_that_is_not_installed_is_refused(color_model, monkeypatch) -> None:
     names = ["CPUExecutionProvider"]
     monkeypatch.setattr(session_module.onnxruntime, "get_available_providers", lambda: names)
-    with pytest.raises(OptionError) as caught:
+    with pytest.raises(InstallError) as caught:
         open_session(color_model, SessionOptions("openvino"))
     assert str(caught.value) == (
         "provider openvino: this onnxruntime has only cpu; install the build that has it, "
@@ -169,8 +169,29 @@ def test_graph_whose_input_is_float_is_refused(write_colors, classifier_proto) -
 
 
 def test_graph_that_takes_only_batches_of_four_is_refused(write_colors, classifier_proto) -> None:
-    with pytest.raises(EdgeError, match=r"colors\.onnx: "):
-        open_session(write_colors(proto=classifier_proto(batch=4)), CPU)
+    path = write_colors(proto=classifier_proto(batch=4))
+    with pytest.raises(CardError) as caught:
+        open_session(path, CPU)
+    assert str(caught.value) == (
+        f"{path}: the graph takes only batches of 4; export it with the first axis free"
+    )
+
+
+def test_graph_that_loads_but_cannot_run_is_refused_in_one_line(
+    write_colors, classifier_proto
+) -> None:
+    proto = onnx.ModelProto()
+    proto.CopyFrom(classifier_proto())
+    proto.graph.node[-1].output[0] = "before"
+    shape = numpy_helper.from_array(np.array([5, 3], np.int64), "five rows")
+    proto.graph.initializer.append(shape)
+    proto.graph.node.append(helper.make_node("Reshape", ["before", "five rows"], ["scores"]))
+    path = write_colors(proto=proto)
+    with pytest.raises(ModelError) as caught:
+        open_session(path, CPU)
+    assert str(caught.value).startswith(f"{path}: onnxruntime cannot run it (")
+    assert str(caught.value).endswith(")")
+    assert "\n" not in str(caught.value)
 
 
 def test_graph_that_onnxruntime_does_not_know_is_refused_in_one_line(
