@@ -1,9 +1,9 @@
 """Training scenes for the face detector, made anew each epoch.
 
 A scene is one tile or a mosaic of four. A tile is part of an annotated photo, a whole portrait
-with its own surroundings, or a picture without people onto which portraits are pasted. Cats, dogs
-and shuffled portraits are pasted in the same way, so that neither a feathered ellipse nor skin
-alone ever means a face.
+with its own surroundings, or a picture without people onto which portraits are pasted. Cats,
+dogs, shuffled portraits and drawn hands are pasted in the same way, so that neither a feathered
+ellipse nor skin alone ever means a face.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from edge_runtime.media.image import read_image
 from edge_runtime.model.preprocess import Image
 from train.data.annotations import AnnotatedPhoto
+from train.data.drawn_hands import draw_hand
 
 __all__ = ["PORTRAIT_BOX", "PORTRAIT_LANDMARKS", "Face", "SceneMaker"]
 
@@ -122,7 +123,10 @@ class SceneMaker:
         _keep_inside(matrix, image, height, width)
         out = _warp(image, matrix, height, width)
         faces = [_turned(Face(b, None, photo.learned), matrix) for b in boxes]
-        return out, [f for f in (_clipped(f, height, width) for f in faces) if f]
+        seen = [f for f in (_clipped(f, height, width) for f in faces) if f]
+        for _ in range(int(rng.integers(0, 3))):
+            self._add_hand(out, seen, rng)
+        return out, seen
 
     def _from_portrait(
         self, rng: np.random.Generator, height: int, width: int
@@ -147,8 +151,11 @@ class SceneMaker:
         out = _warp(ground, matrix, height, width)
         faces: list[Face] = []
         for _ in range(int(rng.integers(0, 4))):
-            is_face = rng.random() < 0.65
-            source = self._decode(self._portraits, rng) if is_face else self._decoy(rng)
+            is_face = rng.random() < 0.6
+            if is_face:
+                source, mask = self._decode(self._portraits, rng), _head_mask(rng)
+            else:
+                source, mask = self._decoy(rng)
             largest = min(height * _LARGEST_SHARE, width, 200) / 96
             scale = float(np.exp(rng.uniform(np.log(0.11), np.log(max(0.2, largest)))))
             middle = rng.uniform(0.05, 0.95, 2) * (width, height)
@@ -156,7 +163,7 @@ class SceneMaker:
             face = _turned(_portrait_face(), matrix)
             if any(_touches(face.box, other.box) for other in faces):
                 continue
-            _paste(out, source, matrix, rng)
+            _paste(out, source, mask, matrix, rng)
             clipped = _clipped(face, height, width) if is_face else None
             if clipped:
                 if clipped.learned and rng.random() < 0.2:
@@ -164,27 +171,28 @@ class SceneMaker:
                 faces.append(clipped)
         return out, faces
 
-    def _decoy(self, rng: np.random.Generator) -> Image:
-        """Return a portrait-sized picture that is no face: an animal, or a shuffled portrait.
+    def _add_hand(self, image: Image, faces: list[Face], rng: np.random.Generator) -> None:
+        """Paste a hand of about a face's size where there is no face."""
+        size = float(np.sqrt(np.prod(faces[0].box[2:] - faces[0].box[:2]))) if faces else 60.0
+        scale = np.clip(size * rng.uniform(0.6, 1.5) / 96, 0.15, 1.6)
+        middle = rng.uniform(0.05, 0.95, 2) * (image.shape[1], image.shape[0])
+        matrix = _placed(rng, float(scale), middle, spread_deg=16)
+        where = _turned(_portrait_face(), matrix).box
+        if not any(_touches(where, face.box) for face in faces):
+            source, mask = draw_hand(self._decode(self._portraits, rng), rng)
+            _paste(image, source, cv2.GaussianBlur(mask, (3, 3), 0), matrix, rng)
 
-        The pieces of a portrait, turned and in another order, have its skin, hair and contrast
-        but not its shape: what a hand or a bare arm shows.
-        """
-        if rng.random() < 0.5:
-            source = cv2.resize(self._decode(self._faceless, rng), (_PORTRAIT_PX, _PORTRAIT_PX))
-            return np.asarray(source, np.uint8)
+    def _decoy(self, rng: np.random.Generator) -> tuple[Image, npt.NDArray[np.uint8]]:
+        """Return a portrait-sized picture that is no face, and its mask."""
+        kind = rng.random()
         portrait = self._decode(self._portraits, rng)
-        pieces = int(rng.choice((2, 4, 7)))
-        side = _PORTRAIT_PX // pieces
-        grid = portrait.reshape(pieces, side, pieces, side, 3).swapaxes(1, 2)
-        flat = rng.permutation(grid.reshape(-1, side, side, 3))
-        # A quarter turn at least: two pieces that fell back into place must not make half a face.
-        turned = np.stack([np.rot90(piece, int(rng.integers(1, 4))) for piece in flat])
-        joined = turned.reshape(pieces, pieces, side, side, 3).swapaxes(1, 2)
-        out = joined.reshape(_PORTRAIT_PX, _PORTRAIT_PX, 3)
-        if rng.random() < 0.5:
-            out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(1.0, 4.0)))
-        return np.ascontiguousarray(out)
+        if kind < 0.35:
+            animal = cv2.resize(self._decode(self._faceless, rng), (_PORTRAIT_PX, _PORTRAIT_PX))
+            return np.asarray(animal, np.uint8), _head_mask(rng)
+        if kind < 0.7:
+            hand, mask = draw_hand(portrait, rng)
+            return hand, np.asarray(cv2.GaussianBlur(mask, (3, 3), 0), np.uint8)
+        return _shuffled(portrait, rng), _head_mask(rng)
 
     def _cover(self, image: Image, box: npt.NDArray[np.float32], rng: np.random.Generator) -> None:
         """Hide part of a face behind a patch, as a hand or a scarf does."""
@@ -192,7 +200,7 @@ class SceneMaker:
         patch_w, patch_h = width * rng.uniform(0.3, 0.7), height * rng.uniform(0.2, 0.45)
         x = int(box[0] + rng.uniform(-0.1, 0.8) * width)
         y = int(box[1] + rng.uniform(0.4, 0.85) * height)
-        patch = cv2.resize(self._decoy(rng), (max(2, int(patch_w)), max(2, int(patch_h))))
+        patch = cv2.resize(self._decoy(rng)[0], (max(2, int(patch_w)), max(2, int(patch_h))))
         x1, y1 = max(x, 0), max(y, 0)
         x2, y2 = min(x + patch.shape[1], image.shape[1]), min(y + patch.shape[0], image.shape[0])
         if x1 < x2 and y1 < y2:
@@ -202,6 +210,36 @@ class SceneMaker:
     def _decode(files: list[npt.NDArray[np.uint8]], rng: np.random.Generator) -> Image:
         image = cv2.imdecode(files[rng.integers(len(files))], cv2.IMREAD_COLOR)
         return np.asarray(image, np.uint8)
+
+
+def _shuffled(portrait: Image, rng: np.random.Generator) -> Image:
+    """Return the pieces of a portrait turned and in another order.
+
+    They have its skin, hair and contrast but not its shape.
+    """
+    pieces = int(rng.choice((2, 4, 7)))
+    side = _PORTRAIT_PX // pieces
+    grid = portrait.reshape(pieces, side, pieces, side, 3).swapaxes(1, 2)
+    flat = rng.permutation(grid.reshape(-1, side, side, 3))
+    # A quarter turn at least: two pieces that fell back into place must not make half a face.
+    turned = np.stack([np.rot90(piece, int(rng.integers(1, 4))) for piece in flat])
+    joined = turned.reshape(pieces, pieces, side, side, 3).swapaxes(1, 2)
+    out = joined.reshape(_PORTRAIT_PX, _PORTRAIT_PX, 3)
+    if rng.random() < 0.5:
+        out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(1.0, 4.0)))
+    return np.ascontiguousarray(out)
+
+
+def _head_mask(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Return a feathered ellipse around a portrait's head."""
+    mask = np.zeros((_PORTRAIT_PX, _PORTRAIT_PX), np.uint8)
+    axes = (int(rng.uniform(40, 48)), int(rng.uniform(50, 56)))
+    cv2.ellipse(mask, (48, 57), axes, 0, 0, 360, 255, -1)
+    mask[:2] = mask[-2:] = 0
+    mask[:, :2] = mask[:, -2:] = 0
+    blur = int(rng.integers(2, 9)) * 2 + 1
+    mask = cv2.GaussianBlur(mask, (blur, blur), 0)
+    return np.asarray(mask, np.uint8)
 
 
 def _portrait_face() -> Face:
@@ -254,16 +292,13 @@ def _warp(
 
 
 def _paste(
-    image: Image, source: Image, matrix: npt.NDArray[np.float64], rng: np.random.Generator
+    image: Image,
+    source: Image,
+    mask: npt.NDArray[np.uint8],
+    matrix: npt.NDArray[np.float64],
+    rng: np.random.Generator,
 ) -> None:
-    """Blend a portrait-sized picture in, through a feathered ellipse around the head."""
-    mask = np.zeros((_PORTRAIT_PX, _PORTRAIT_PX), np.uint8)
-    axes = (int(rng.uniform(40, 48)), int(rng.uniform(50, 56)))
-    cv2.ellipse(mask, (48, 57), axes, 0, 0, 360, 255, -1)
-    mask[:2] = mask[-2:] = 0
-    mask[:, :2] = mask[:, -2:] = 0
-    blur = int(rng.integers(2, 9)) * 2 + 1
-    mask = cv2.GaussianBlur(mask, (blur, blur), 0)
+    """Blend a portrait-sized picture in where its mask is."""
     height, width = image.shape[:2]
     warped = _warp(source, matrix, height, width)
     alpha = _warp(mask, matrix, height, width, border=cv2.BORDER_CONSTANT)
