@@ -8,7 +8,8 @@ import pytest
 
 from edge_runtime.errors import ImageError
 from train.data.annotations import AnnotatedPhoto
-from train.data.face_scenes import PORTRAIT_BOX, PORTRAIT_LANDMARKS, SceneMaker
+from train.data.drawn_hands import draw_hand
+from train.data.face_scenes import PORTRAIT_BOX, PORTRAIT_LANDMARKS, Face, SceneMaker, _shuffled
 
 HEIGHT, WIDTH = 96, 128
 SEEDS = range(60)
@@ -93,7 +94,9 @@ def test_learned_faces_are_where_the_boxes_say(scenes) -> None:
 
 def test_there_are_no_faces_outside_the_boxes(maker, monkeypatch) -> None:
     # What is pasted to be told from a face would be white here, as shuffled portraits are.
-    monkeypatch.setattr(SceneMaker, "_decoy", lambda *_: np.zeros((112, 112, 3), np.uint8))
+    nothing = (np.zeros((112, 112, 3), np.uint8), np.zeros((112, 112), np.uint8))
+    monkeypatch.setattr(SceneMaker, "_decoy", lambda *_: nothing)
+    monkeypatch.setattr(SceneMaker, "_add_hand", lambda *_: None)
     for seed in SEEDS:
         image, faces = maker.scene(np.random.default_rng(seed))
         gray = cv2.medianBlur(image, 5).mean(2)
@@ -131,7 +134,8 @@ def test_faces_of_photos_of_people_are_ignored_and_not_learned() -> None:
     boxes = np.array([[60, 40, 100, 90]], np.float32)
     cv2.imwrite("photo.png", _white_on_black(240, 320, *boxes))
     photo = AnnotatedPhoto(Path("photo.png"), boxes, "train", learned=False)
-    maker = SceneMaker([], [photo], [], [], HEIGHT, WIDTH)
+    cv2.imwrite("portrait.png", _white_on_black(112, 112, PORTRAIT_BOX))
+    maker = SceneMaker([], [photo], [Path("portrait.png")], [], HEIGHT, WIDTH)
     rng = np.random.default_rng(0)
     found = [maker._from_photo(maker._people, rng, HEIGHT, WIDTH) for _ in range(20)]
     faces = [face for _, faces in found for face in faces]
@@ -139,19 +143,35 @@ def test_faces_of_photos_of_people_are_ignored_and_not_learned() -> None:
     assert not any(face.learned for face in faces)
 
 
-def test_decoy_is_never_the_portrait_it_is_made_of() -> None:
+def test_shuffled_portrait_has_its_colors_and_not_its_shape() -> None:
     columns = np.tile(np.arange(112, dtype=np.uint8) * 2, (112, 1))
     portrait = np.dstack([columns, columns.T, np.full((112, 112), 99, np.uint8)])
-    cv2.imwrite("portrait.png", portrait)
-    cv2.imwrite("nobody.png", _white_on_black(200, 200))
-    maker = SceneMaker([], [], [Path("portrait.png")], [Path("nobody.png")], HEIGHT, WIDTH)
-    decoys = [maker._decoy(np.random.default_rng(seed)) for seed in range(40)]
-    made_of_the_portrait = [decoy for decoy in decoys if decoy.any()]
-    assert 10 < len(made_of_the_portrait) < 30
-    for decoy in made_of_the_portrait:
-        assert decoy.shape == (112, 112, 3)
-        assert decoy[..., 2].mean() == pytest.approx(99, abs=1)
-        assert (decoy == portrait).all(2).mean() < 0.1
+    for seed in range(20):
+        shuffled = _shuffled(portrait, np.random.default_rng(seed))
+        assert shuffled.shape == (112, 112, 3)
+        assert shuffled[..., 2].mean() == pytest.approx(99, abs=1)
+        assert (shuffled == portrait).all(2).mean() < 0.1
+
+
+def test_hand_has_the_portraits_skin_and_stays_inside_its_picture() -> None:
+    portrait = np.full((112, 112, 3), (40, 90, 180), np.uint8)
+    for seed in range(20):
+        hand, mask = draw_hand(portrait, np.random.default_rng(seed))
+        assert 0.08 < (mask > 127).mean() < 0.6
+        skin = hand[mask > 127].mean(0)
+        assert skin[1] / skin[2] == pytest.approx(0.5, abs=0.03)
+        assert 80 < skin[2] < 220
+
+
+def test_hand_is_pasted_beside_a_face_and_never_over_it(maker) -> None:
+    pasted = 0
+    for seed in range(60):
+        image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        face = Face(np.array([20, 20, 60, 70], np.float32), None, True)
+        maker._add_hand(image, [face], np.random.default_rng(seed))
+        assert image[30:60, 30:50].max() == 0
+        pasted += bool(image.any())
+    assert pasted > 15
 
 
 def test_photo_that_cannot_be_read_is_said(maker) -> None:
