@@ -110,7 +110,7 @@ def webcam(
         opened, finder, classifiers, outputs,
         take_every_frame=every_frame, max_frames=max_frames or None,
     )  # fmt: skip
-    _say(_describe(summary))
+    _say(summary.describe())
     for path in (record, events, still):
         if path is not None and path.exists():
             _say(f"wrote {path}")
@@ -327,20 +327,6 @@ def _numbers(option: str, text: str, least: int) -> list[int]:
     if not all(part.isdecimal() and int(part) >= least for part in parts):
         raise OptionError(f"{option} {text}: expected numbers from {least}, as in 1,2,4")
     return [int(part) for part in parts]
-
-
-def _describe(summary: Any) -> str:
-    if not summary.frames:
-        return "no frame was read"
-    from edge_runtime.measure.latency import summarize_ms
-
-    ages = summarize_ms(summary.ages_s)
-    rate = summary.frames / max(summary.elapsed_s, 1e-9)
-    return (
-        f"{summary.frames} frames at {rate:.1f}/s, {summary.dropped} dropped; a face in "
-        f"{summary.frames_with_face}, {len(summary.tracks)} track(s); frame age p50 "
-        f"{ages['p50']:.1f} ms, p95 {ages['p95']:.1f} ms"
-    )
 
 
 @cache

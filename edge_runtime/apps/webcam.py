@@ -14,6 +14,7 @@ import numpy as np
 from edge_runtime.faces.detector import FaceDetector
 from edge_runtime.faces.smoothing import ScoreSmoother
 from edge_runtime.faces.tracker import CONTINUE_SCORE, TrackedFace, Tracker
+from edge_runtime.measure.latency import summarize_ms
 from edge_runtime.media.overlay import draw_face, draw_lines
 from edge_runtime.media.reader import NewestFrames, every_frame
 from edge_runtime.media.sinks import EventLines, Still, VideoFile, Window
@@ -61,6 +62,17 @@ class WebcamSummary:
     elapsed_s: float = 0.0
     ages_s: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+
+    def describe(self) -> str:
+        """Return the run in one line."""
+        if not self.frames:
+            return "no frame was read"
+        ages = summarize_ms(self.ages_s)
+        return (
+            f"{self.frames} frames at {self.frames / max(self.elapsed_s, 1e-9):.1f}/s, "
+            f"{self.dropped} dropped; a face in {self.frames_with_face}, {len(self.tracks)} "
+            f"track(s); frame age p50 {ages['p50']:.1f} ms, p95 {ages['p95']:.1f} ms"
+        )
 
 
 @dataclass(frozen=True, slots=True)

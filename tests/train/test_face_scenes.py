@@ -9,7 +9,8 @@ import pytest
 from edge_runtime.errors import ImageError
 from train.data.annotations import AnnotatedPhoto
 from train.data.drawn_hands import draw_hand
-from train.data.face_scenes import PORTRAIT_BOX, PORTRAIT_LANDMARKS, Face, SceneMaker, _shuffled
+from train.data.face_scenes import SceneMaker, _shuffled
+from train.data.scene_faces import PORTRAIT_BOX, PORTRAIT_LANDMARKS, Face
 
 HEIGHT, WIDTH = 96, 128
 SEEDS = range(60)

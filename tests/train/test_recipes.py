@@ -107,8 +107,8 @@ def test_seed_network_is_the_notebooks_three_convolutions() -> None:
 
 def test_targets_put_each_face_on_the_stride_of_its_size() -> None:
     from edge_runtime.model.card import InputSpec
-    from train.data.face_scenes import Face
     from train.data.face_targets import targets
+    from train.data.scene_faces import Face
     from train.networks.face_detector import cell_centers
 
     spec = InputSpec(256, 320)
@@ -132,8 +132,8 @@ def test_targets_put_each_face_on_the_stride_of_its_size() -> None:
 def test_decoded_boxes_are_what_the_targets_mean() -> None:
     """The loss is near zero where the network answers a face's own distances, and not elsewhere."""
     from edge_runtime.model.card import InputSpec
-    from train.data.face_scenes import Face
     from train.data.face_targets import targets
+    from train.data.scene_faces import Face
     from train.networks.detector_loss import DetectorLoss
     from train.networks.face_detector import cell_centers, raw_to_boxes
 

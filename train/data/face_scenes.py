@@ -9,7 +9,6 @@ ellipse nor skin alone ever means a face.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -20,32 +19,22 @@ from edge_runtime.media.image import read_image
 from edge_runtime.model.preprocess import Image
 from train.data.annotations import AnnotatedPhoto
 from train.data.drawn_hands import draw_hand
+from train.data.scene_faces import (
+    Face,
+    clipped,
+    flipped,
+    keep_inside,
+    moved,
+    placed,
+    portrait_face,
+    touches,
+    turned,
+)
 
-__all__ = ["PORTRAIT_BOX", "PORTRAIT_LANDMARKS", "Face", "SceneMaker"]
+__all__ = ["SceneMaker"]
 
-# Where face and landmarks lie in an aligned 112 px portrait (eyes, nose, mouth corners; within
-# 2 to 4 px). The box runs from mid-forehead to chin and ear to ear as the annotated photos' do.
-PORTRAIT_LANDMARKS = np.array([[30, 52], [66, 52], [48, 73], [33, 88], [63, 89]], np.float32)
-PORTRAIT_BOX = np.array([9, 13, 87, 109], np.float32)
 _PORTRAIT_PX = 112
-
-_SMALLEST_PX = 9.0  # shorter side in the scene under which a face is ignored, not learned
 _LARGEST_SHARE = 1.05  # of the scene's height
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Face:
-    """A face in a scene.
-
-    Attributes:
-        box: float32, (4,), in scene pixels.
-        landmarks: float32, (5, 2), or None where they are not known.
-        learned: False where cells on it are neither face nor background.
-    """
-
-    box: npt.NDArray[np.float32]
-    landmarks: npt.NDArray[np.float32] | None
-    learned: bool
 
 
 class SceneMaker:
@@ -81,7 +70,7 @@ class SceneMaker:
                 for left, right in ((0, cut_x), (cut_x, width)):
                     tile, found = self._tile(rng, bottom - top, right - left)
                     image[top:bottom, left:right] = tile
-                    faces += [_moved(f, np.array([left, top], np.float32)) for f in found]
+                    faces += [moved(f, np.array([left, top], np.float32)) for f in found]
         return _light(image, rng)[..., ::-1], faces
 
     def _tile(self, rng: np.random.Generator, height: int, width: int) -> tuple[Image, list[Face]]:
@@ -94,7 +83,7 @@ class SceneMaker:
             tile = self._from_portrait(rng, height, width)
         else:
             tile = self._composed(rng, height, width)
-        return _flipped(*tile) if rng.random() < 0.5 else tile
+        return flipped(*tile) if rng.random() < 0.5 else tile
 
     def _from_photo(
         self,
@@ -120,10 +109,10 @@ class SceneMaker:
         matrix = cv2.getRotationMatrix2D((float(center[0]), float(center[1])), turn, scale)
         where = rng.uniform(0.2, 0.8, 2) * (width, height)
         matrix[:, 2] += where - center
-        _keep_inside(matrix, image, height, width)
+        keep_inside(matrix, image, height, width)
         out = _warp(image, matrix, height, width)
-        faces = [_turned(Face(b, None, photo.learned), matrix) for b in boxes]
-        seen = [f for f in (_clipped(f, height, width) for f in faces) if f]
+        faces = [turned(Face(b, None, photo.learned), matrix) for b in boxes]
+        seen = [f for f in (clipped(f, height, width) for f in faces) if f]
         for _ in range(int(rng.integers(0, 3))):
             self._add_hand(out, seen, rng)
         return out, seen
@@ -135,9 +124,9 @@ class SceneMaker:
         portrait = self._decode(self._portraits, rng)
         scale = min(height, width) / _PORTRAIT_PX * rng.uniform(0.5, 1.5)
         scale = min(scale, 2.2)
-        matrix = _placed(rng, scale, rng.uniform(0.3, 0.7, 2) * (width, height), spread_deg=14)
+        matrix = placed(rng, scale, rng.uniform(0.3, 0.7, 2) * (width, height), spread_deg=14)
         out = _warp(portrait, matrix, height, width)
-        face = _clipped(_turned(_portrait_face(), matrix), height, width)
+        face = clipped(turned(portrait_face(), matrix), height, width)
         return out, [face] if face else []
 
     def _composed(
@@ -159,16 +148,16 @@ class SceneMaker:
             largest = min(height * _LARGEST_SHARE, width, 200) / 96
             scale = float(np.exp(rng.uniform(np.log(0.11), np.log(max(0.2, largest)))))
             middle = rng.uniform(0.05, 0.95, 2) * (width, height)
-            matrix = _placed(rng, scale, middle, spread_deg=16)
-            face = _turned(_portrait_face(), matrix)
-            if any(_touches(face.box, other.box) for other in faces):
+            matrix = placed(rng, scale, middle, spread_deg=16)
+            face = turned(portrait_face(), matrix)
+            if any(touches(face.box, other.box) for other in faces):
                 continue
             _paste(out, source, mask, matrix, rng)
-            clipped = _clipped(face, height, width) if is_face else None
-            if clipped:
-                if clipped.learned and rng.random() < 0.2:
-                    self._cover(out, clipped.box, rng)
-                faces.append(clipped)
+            seen = clipped(face, height, width) if is_face else None
+            if seen:
+                if seen.learned and rng.random() < 0.2:
+                    self._cover(out, seen.box, rng)
+                faces.append(seen)
         return out, faces
 
     def _add_hand(self, image: Image, faces: list[Face], rng: np.random.Generator) -> None:
@@ -176,9 +165,9 @@ class SceneMaker:
         size = float(np.sqrt(np.prod(faces[0].box[2:] - faces[0].box[:2]))) if faces else 60.0
         scale = np.clip(size * rng.uniform(0.6, 1.5) / 96, 0.15, 1.6)
         middle = rng.uniform(0.05, 0.95, 2) * (image.shape[1], image.shape[0])
-        matrix = _placed(rng, float(scale), middle, spread_deg=16)
-        where = _turned(_portrait_face(), matrix).box
-        if not any(_touches(where, face.box) for face in faces):
+        matrix = placed(rng, float(scale), middle, spread_deg=16)
+        where = turned(portrait_face(), matrix).box
+        if not any(touches(where, face.box) for face in faces):
             source, mask = draw_hand(self._decode(self._portraits, rng), rng)
             _paste(image, source, cv2.GaussianBlur(mask, (3, 3), 0), matrix, rng)
 
@@ -222,8 +211,8 @@ def _shuffled(portrait: Image, rng: np.random.Generator) -> Image:
     grid = portrait.reshape(pieces, side, pieces, side, 3).swapaxes(1, 2)
     flat = rng.permutation(grid.reshape(-1, side, side, 3))
     # A quarter turn at least: two pieces that fell back into place must not make half a face.
-    turned = np.stack([np.rot90(piece, int(rng.integers(1, 4))) for piece in flat])
-    joined = turned.reshape(pieces, pieces, side, side, 3).swapaxes(1, 2)
+    rotated = np.stack([np.rot90(piece, int(rng.integers(1, 4))) for piece in flat])
+    joined = rotated.reshape(pieces, pieces, side, side, 3).swapaxes(1, 2)
     out = joined.reshape(_PORTRAIT_PX, _PORTRAIT_PX, 3)
     if rng.random() < 0.5:
         out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(1.0, 4.0)))
@@ -240,32 +229,6 @@ def _head_mask(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     blur = int(rng.integers(2, 9)) * 2 + 1
     mask = cv2.GaussianBlur(mask, (blur, blur), 0)
     return np.asarray(mask, np.uint8)
-
-
-def _portrait_face() -> Face:
-    return Face(PORTRAIT_BOX, PORTRAIT_LANDMARKS, True)
-
-
-def _placed(
-    rng: np.random.Generator, scale: float, middle: npt.NDArray[np.float64], spread_deg: float
-) -> npt.NDArray[np.float64]:
-    """Return the matrix that puts a portrait's face center at a place, scaled and rolled."""
-    center = (PORTRAIT_BOX[:2] + PORTRAIT_BOX[2:]) / 2
-    turn = float(np.clip(rng.normal(0, spread_deg), -40, 40))
-    matrix = cv2.getRotationMatrix2D((float(center[0]), float(center[1])), turn, scale)
-    matrix[:, 2] += middle - center
-    return np.asarray(matrix, np.float64)
-
-
-def _keep_inside(matrix: npt.NDArray[np.float64], image: Image, height: int, width: int) -> None:
-    """Shift a photo so that it leaves as little of a tile empty as its size allows."""
-    size = np.abs(matrix[:, :2]) @ (image.shape[1], image.shape[0])
-    middle = matrix[:, :2] @ (image.shape[1] / 2, image.shape[0] / 2) + matrix[:, 2]
-    tile = np.array([width, height], np.float64)
-    slack = (size - tile) / 2
-    low = np.where(slack > 0, tile / 2 - slack, tile / 2)
-    high = np.where(slack > 0, tile / 2 + slack, tile / 2)
-    matrix[:, 2] += np.clip(middle, low, high) - middle
 
 
 def _warp(
@@ -312,55 +275,6 @@ def _paste(
     if rng.random() < 0.5:
         pasted += (image[area].mean((0, 1)) - pasted.mean((0, 1))) * rng.uniform(0, 0.5)
     image[area] = np.clip(image[area] * (1 - share) + pasted * share, 0, 255).astype(np.uint8)
-
-
-def _turned(face: Face, matrix: npt.NDArray[np.float64]) -> Face:
-    """Map a face through an affine matrix; its box keeps its shape and only scales."""
-    scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    center = matrix[:, :2] @ ((face.box[:2] + face.box[2:]) / 2) + matrix[:, 2]
-    half = (face.box[2:] - face.box[:2]) / 2 * scale
-    box = np.concatenate([center - half, center + half]).astype(np.float32)
-    landmarks = None
-    if face.landmarks is not None:
-        landmarks = (face.landmarks @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
-    return Face(box, landmarks, face.learned)
-
-
-def _moved(face: Face, by: npt.NDArray[np.float32]) -> Face:
-    landmarks = None if face.landmarks is None else face.landmarks + by
-    return Face(face.box + np.tile(by, 2), landmarks, face.learned)
-
-
-def _clipped(face: Face, height: int, width: int) -> Face | None:
-    """Cut a face at its tile; mostly hidden or tiny ones are ignored, unseen ones dropped."""
-    limits = np.array([width, height, width, height], np.float32)
-    box = np.clip(face.box, 0, limits)
-    area = np.prod(face.box[2:] - face.box[:2])
-    visible = np.prod(box[2:] - box[:2]) / max(float(area), 1e-6)
-    if visible <= 0.02:
-        return None
-    side = float((box[2:] - box[:2]).min())
-    learned = face.learned and visible > 0.6 and side >= _SMALLEST_PX
-    return Face(box.astype(np.float32), face.landmarks, bool(learned))
-
-
-def _touches(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> bool:
-    return bool((np.minimum(a[2:], b[2:]) > np.maximum(a[:2], b[:2])).all())
-
-
-def _flipped(image: Image, faces: list[Face]) -> tuple[Image, list[Face]]:
-    width = image.shape[1]
-    out = []
-    for face in faces:
-        x1, y1, x2, y2 = face.box
-        landmarks = face.landmarks
-        if landmarks is not None:
-            # Left and right change places, so that the order stays the picture's.
-            landmarks = (landmarks * (-1, 1) + (width, 0))[[1, 0, 2, 4, 3]].astype(np.float32)
-        out.append(
-            Face(np.array([width - x2, y1, width - x1, y2], np.float32), landmarks, face.learned)
-        )
-    return np.ascontiguousarray(image[:, ::-1]), out
 
 
 def _light(image: Image, rng: np.random.Generator) -> Image:

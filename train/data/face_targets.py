@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from edge_runtime.model.card import InputSpec
 from edge_runtime.model.preprocess import Image
-from train.data.face_scenes import Face, SceneMaker
+from train.data.face_scenes import SceneMaker
+from train.data.scene_faces import Face
 from train.networks.detector_loss import TARGET_CHANNELS
 from train.networks.face_detector import cell_centers
 
