@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .PHONY: demo install test test-light check format docs lock clean
 
-demo: .venv/runtime.stamp
+demo: .venv/package.stamp
 	@mkdir -p $(DEMO)
 	$(BIN)/edge-run webcam --model expression.onnx --source demo --no-window \
 	    --record $(DEMO)/demo.mp4 --events $(DEMO)/events.jsonl --still $(DEMO)/still.jpg
@@ -50,11 +50,15 @@ clean:
 .venv/runtime.stamp: .venv/made.stamp requirements/runtime.txt pyproject.toml
 	@echo "installing the runtime into .venv"
 	@$(PIP) --require-hashes -r requirements/runtime.txt
+	@touch $@
+
+# The package itself, again whenever a file of it changed; a development install needs no copy.
+.venv/package.stamp: .venv/runtime.stamp $(shell find edge_runtime -type f ! -name '*.pyc')
 	@test -e .venv/dev.stamp || $(PIP) --no-deps .
 	@touch $@
 
 .venv/dev.stamp: .venv/runtime.stamp requirements/dev.txt
-	@echo "installing what training, export and the tests need into .venv (about 2 GB)"
+	@echo "installing what training, export and the tests need into .venv (about 2.7 GB)"
 	@$(PIP) --require-hashes -r requirements/dev.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@

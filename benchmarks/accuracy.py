@@ -11,16 +11,14 @@ import numpy as np
 from edge_runtime.errors import SourceError
 from edge_runtime.faces.detector import OnnxFaceDetector
 from edge_runtime.measure.confusion import classification_report, pair_accuracy
-from edge_runtime.measure.detection import average_precision
+from edge_runtime.measure.detection import COUNTED_FROM_PX, average_precision
 from edge_runtime.measure.machine import describe_machine
-from edge_runtime.media.image import read_image
+from edge_runtime.media.image import read_for, read_image
 from edge_runtime.model.catalog import find_model
 from edge_runtime.model.classifier import Classifier
 from edge_runtime.model.session import Session, SessionOptions, open_session
 
 __all__ = ["measure_accuracy"]
-
-_COUNTED_PX = 24.0
 
 
 def measure_accuracy(model: str, split: Path) -> dict[str, Any]:
@@ -33,6 +31,8 @@ def measure_accuracy(model: str, split: Path) -> dict[str, Any]:
     Raises:
         SourceError: There are no test rows.
     """
+    if not split.is_file():
+        raise SourceError(f"{split}: no such file; --split takes a run folder's split.csv")
     with split.open(newline="", encoding="utf-8") as file:
         rows = [(Path(r["path"]), r["label"]) for r in csv.DictReader(file) if r["split"] == "test"]
     if not rows:
@@ -51,7 +51,7 @@ def measure_accuracy(model: str, split: Path) -> dict[str, Any]:
 
 def _score_classifier(session: Session, rows: list[tuple[Path, str]]) -> dict[str, Any]:
     classifier = Classifier(session)
-    inputs = [classifier.prepare(read_image(path).image_bgr) for path, _ in rows]
+    inputs = [classifier.prepare(read_for(path, session.card.input).image_bgr) for path, _ in rows]
     scores = np.concatenate(
         [classifier.scores(np.stack(inputs[i : i + 64])) for i in range(0, len(inputs), 64)]
     )
@@ -73,11 +73,11 @@ def _score_detector(session: Session, rows: list[tuple[Path, str]]) -> dict[str,
         found.append((boxes, np.array([f.score for f in faces], np.float32)))
         numbers = [row.split() for row in label.split(";") if row]
         truth.append(np.array(numbers, np.float32).reshape(-1, 4))
-    figures = average_precision(found, truth, _COUNTED_PX)
+    figures = average_precision(found, truth, COUNTED_FROM_PX)
     return {
         "average_precision": round(figures.average_precision, 4),
         "recall": round(figures.recall, 4),
         "faces": figures.faces,
         "photos": figures.pictures,
-        "counted_from_px": _COUNTED_PX,
+        "counted_from_px": COUNTED_FROM_PX,
     }

@@ -17,6 +17,7 @@ import typer
 from edge_runtime import __version__
 from edge_runtime.cli_errors import EdgeGroup, need_libraries
 from edge_runtime.errors import EdgeError, InstallError, OptionError, SourceError
+from edge_runtime.files import check_writable
 
 if TYPE_CHECKING:
     from edge_runtime.model.classifier import Classifier
@@ -93,6 +94,9 @@ def webcam(
     finder = None
     if any(c.wants_faces for c in classifiers):
         finder = OnnxFaceDetector(_open(detector, options))
+    given = [path.resolve() for path in (record, events, still) if path]
+    if len(set(given)) < len(given):
+        raise OptionError("--record, --events and --still: the same file is named twice")
     opened = open_source(source)
     try:
         outputs = WebcamOutputs(
@@ -111,11 +115,14 @@ def webcam(
         take_every_frame=every_frame, max_frames=max_frames or None,
     )  # fmt: skip
     _say(summary.describe())
-    for path in (record, events, still):
-        if path is not None and path.exists():
-            _say(f"wrote {path}")
+    for sink in (outputs.record, outputs.events, outputs.still):
+        if sink is not None and sink.written is not None:
+            _say(f"wrote {sink.written}")
     if summary.problems:
-        raise SourceError("; ".join(summary.problems))
+        more = len(summary.problems) - 3
+        raise SourceError(
+            "; ".join(summary.problems[:3]) + (f"; and {more} more" if more > 0 else "")
+        )
 
 
 @app.command()
@@ -150,6 +157,8 @@ def classify(
 
     options = SessionOptions(provider, threads)
     (classifier,) = _classifiers([model], labels, options)
+    if faces and not classifier.wants_faces:
+        raise OptionError(f"--faces: model {classifier.name} looks at whole pictures")
     finder = OnnxFaceDetector(_open(detector, options)) if faces else None
     pictures = list_pictures(paths)
     failed = 0
@@ -189,6 +198,9 @@ def bench(
     if scenario != "single-stream":
         raise OptionError(f"--scenario {scenario}: not known; expected single-stream")
     path = find_model(model)
+    if output:
+        check_writable(output)
+    say = print if sys.stdout.isatty() else _say  # the table is the result on a terminal
     runs = []
     for run in bench_model(
         path,
@@ -199,7 +211,7 @@ def bench(
     ):
         runs.append(run)
         total, inference = run["total_ms"], run["inference_ms"]
-        _say(
+        say(
             f"{run['provider_used']}, {run['threads']} threads, batch {run['batch']}: "
             f"p50 {total['p50']:.2f} ms (inference {inference['p50']:.2f}), "
             f"p99 {total['p99']:.2f} ms, {run['throughput_per_s']:.0f}/s, n {run['n']}"
@@ -300,7 +312,15 @@ def _classifiers(names: list[str], labels: str, options: SessionOptions) -> list
     from edge_runtime.model.classifier import Classifier
 
     wanted = [label.strip() for label in labels.split(",") if label.strip()]
+    if labels and not wanted:
+        raise OptionError(f"--labels {labels}: names no label")
     sessions = [_open(name, options) for name in names]
+    called = [s.card.name for s in sessions]
+    if len(set(called)) < len(called):
+        raise OptionError(
+            f"--model: two of the models are named alike ({', '.join(called)}); their answers "
+            "could not be told apart"
+        )
     if wanted and len(sessions) > 1:
         # With several models the labels are meant for the one that knows them.
         knows = [set(wanted) <= set(s.card.labels) for s in sessions]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
-from importlib import util
+from importlib import import_module, util
 from typing import Any
 
 import typer
@@ -22,6 +23,10 @@ class _Boundary:
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         signal.signal(signal.SIGTERM, _interrupt)
+        for stream in (sys.stdout, sys.stderr):
+            # A file name the terminal's encoding lacks must not end the work.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)  # type: ignore[misc]
         except EdgeError as error:
@@ -46,17 +51,25 @@ class EdgeCommand(_Boundary, TyperCommand):
 
 
 def need_libraries() -> None:
-    """Refuse to go on without onnxruntime and OpenCV, and name the commands that install them.
+    """Import onnxruntime and OpenCV, or name the commands that install them.
 
     Raises:
-        InstallError: One is missing.
+        InstallError: One is missing or cannot be loaded.
     """
-    lacking = [name for name in ("onnxruntime", "cv2") if util.find_spec(name) is None]
-    if lacking:
-        raise InstallError(
-            f"{' and '.join(lacking)} not installed; pip install 'edge-run[desktop]' (CPU and "
-            "windows), 'edge-run[cpu,headless]' (no screen) or 'edge-run[gpu,gui]'"
-        )
+    for module, package, other in (
+        ("onnxruntime", "onnxruntime", "onnxruntime-gpu for an NVIDIA GPU"),
+        ("cv2", "opencv-python", "opencv-python-headless where there is no screen"),
+    ):
+        try:
+            import_module(module)
+        except ImportError as error:
+            if util.find_spec(module) is None:
+                ways = f"pip install {package}, or {other}"
+                raise InstallError(f"{module} is not installed; {ways}") from None
+            raise InstallError(
+                f"{module} is installed but cannot be loaded ({error}); take {other}, or install "
+                "the system library it names"
+            ) from None
 
 
 def _interrupt(*_: object) -> None:

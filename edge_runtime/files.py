@@ -29,10 +29,19 @@ def check_writable(path: Path) -> None:
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file as NAME.part and rename it; an older file stays until then.
 
+    A link's target is replaced, not the link; a device or pipe is written to as it is.
+
     Raises:
         OutputError: It cannot be written there; no part is left.
     """
     check_writable(path)
+    if path.exists() and not path.is_file():
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+        return
+    named, path = path, path.resolve()
     part = path.with_name(path.name + ".part")
     try:
         part.write_bytes(data)
@@ -40,4 +49,4 @@ def write_whole(path: Path, data: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink()
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+        raise OutputError(f"{named}: cannot be written ({error.strerror})") from None

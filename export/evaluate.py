@@ -12,8 +12,8 @@ import numpy.typing as npt
 from edge_runtime.faces.boxes import FaceBox, iou
 from edge_runtime.faces.detector import OnnxFaceDetector
 from edge_runtime.measure.confusion import agreement, classification_report
-from edge_runtime.measure.detection import average_precision
-from edge_runtime.media.image import read_image
+from edge_runtime.measure.detection import COUNTED_FROM_PX, average_precision
+from edge_runtime.media.image import read_for, read_image
 from edge_runtime.model.card import InputSpec
 from edge_runtime.model.classifier import Classifier
 from edge_runtime.model.preprocess import Image, preprocess
@@ -24,14 +24,13 @@ from export.run_folder import Sample
 __all__ = ["Evaluator", "evaluator_for", "model_inputs"]
 
 _BATCH = 64
-_COUNTED_PX = 24.0  # shorter side from which an annotated face counts
 _SURE, _FAINT = 0.5, 0.3
 
 
 def model_inputs(samples: Sequence[Sample], spec: InputSpec) -> Iterator[Image]:
     """Yield each sample's input, uint8 (1, H, W, 3), by the runtime's own preprocessing."""
     for sample in samples:
-        yield preprocess(read_image(sample.path).image_bgr, spec)[None]
+        yield preprocess(read_for(sample.path, spec).image_bgr, spec)[None]
 
 
 class Evaluator(Protocol):
@@ -103,7 +102,7 @@ class _Detection:
         found = [
             (_boxes(faces), np.array([f.score for f in faces], np.float32)) for faces in answers
         ]
-        figures = average_precision(found, [_truth(s) for s in samples], _COUNTED_PX)
+        figures = average_precision(found, [_truth(s) for s in samples], COUNTED_FROM_PX)
         return {
             "n": figures.pictures,
             "faces": figures.faces,

@@ -55,7 +55,7 @@ def expression(
     from train.recipes.expression import train_expression
 
     train_expression(
-        data, output, name=name, classes=tuple(filter(None, classes.split(","))) or None,
+        data, output, name=name, classes=_names(classes),
         architecture=architecture, size_px=size, epochs=epochs, seed=seed, resume=resume,
     )  # fmt: skip
 
@@ -83,3 +83,7 @@ def detector(
     train_detector(
         boxes, portraits, faceless, output, people=people, epochs=epochs, seed=seed, resume=resume
     )
+
+
+def _names(text: str) -> tuple[str, ...] | None:
+    return tuple(name.strip() for name in text.split(",") if name.strip()) or None

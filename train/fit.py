@@ -64,6 +64,7 @@ def fit(
     Raises:
         RunError: Interrupted; the run folder can be resumed.
     """
+    run.begin()
     backup = run.state / "backup"
     log = keras.callbacks.CSVLogger(run.path / "history.csv", append=backup.exists())
     callbacks: list[keras.callbacks.Callback] = [

@@ -37,7 +37,7 @@ class RunFolder:
     """One run's files; each is written under another name first."""
 
     def __init__(self, path: Path, arguments: dict[str, Any], resume: bool) -> None:
-        """Open a folder for a run.
+        """Look whether a run may use a folder; nothing is written before `begin`.
 
         Args:
             path: The folder, made if missing.
@@ -65,11 +65,19 @@ class RunFolder:
                     f"{path}: the run there was started with another {', '.join(changed)}; "
                     "resume with the same options"
                 )
+        self._arguments = arguments
+
+    def begin(self) -> None:
+        """Make the folder; called once the data was read, so that a typo in it costs no folder.
+
+        Raises:
+            RunError: It cannot be written.
+        """
         try:
             self.state.mkdir(parents=True, exist_ok=True)
-            self._write("state/arguments.json", json.dumps(arguments, indent=1))
         except OSError as error:
-            raise RunError(f"{path}: cannot be written ({error.strerror})") from None
+            raise RunError(f"{self.path}: cannot be written ({error.strerror})") from None
+        self._write("state/arguments.json", json.dumps(self._arguments, indent=1))
 
     def finish(
         self,

@@ -16,7 +16,7 @@ from edge_runtime.errors import ImageError
 from edge_runtime.faces.boxes import FaceBox
 from edge_runtime.faces.detector import FaceDetector
 from edge_runtime.faces.tracker import START_SCORE
-from edge_runtime.media.image import read_image
+from edge_runtime.media.image import read_for, read_image
 from edge_runtime.model.classifier import Classifier
 from edge_runtime.model.preprocess import Image
 
@@ -72,7 +72,7 @@ def classify_pictures(
             while waiting:
                 group = [waiting.popleft().result() for _ in range(min(batch, len(waiting)))]
                 refill()
-                yield from _answer(group, classifier, detector is not None, top)
+                yield from _answer(group, classifier, detector is not None, top, batch)
         finally:
             for future in waiting:
                 future.cancel()
@@ -82,9 +82,7 @@ def _prepare(path: Path, classifier: Classifier, detector: FaceDetector | None) 
     spec = classifier.session.card.input
     try:
         if detector is None:
-            # Half as large again as needed: resizing from there averages what a reduced decode
-            # has not.
-            picture = read_image(path, at_least_px=max(spec.height_px, spec.width_px) * 3 // 2)
+            picture = read_for(path, spec)
             inputs: tuple[Image, ...] = (classifier.prepare(picture.image_bgr),)
             faces: tuple[FaceBox, ...] = ()
         else:
@@ -98,11 +96,13 @@ def _prepare(path: Path, classifier: Classifier, detector: FaceDetector | None) 
 
 
 def _answer(
-    group: Iterable[_Prepared], classifier: Classifier, with_faces: bool, top: int
+    group: Iterable[_Prepared], classifier: Classifier, with_faces: bool, top: int, batch: int
 ) -> Iterator[tuple[Path, list[dict[str, Any]]]]:
     group = list(group)
     inputs = [image for prepared in group for image in prepared.inputs]
-    scores = iter(classifier.scores(np.stack(inputs)) if inputs else ())
+    # In pieces of the batch's size: a crowd in one photo must not make one huge inference.
+    pieces = [inputs[i : i + batch] for i in range(0, len(inputs), batch)]
+    scores = (row for piece in pieces for row in classifier.scores(np.stack(piece)))
     for prepared in group:
         row: dict[str, Any] = {
             "path": os.fspath(prepared.path),

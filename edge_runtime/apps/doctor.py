@@ -10,7 +10,8 @@ from importlib import metadata, util
 from pathlib import Path
 
 from edge_runtime import __version__
-from edge_runtime.errors import EdgeError
+from edge_runtime.cli_errors import need_libraries
+from edge_runtime.errors import EdgeError, InstallError
 from edge_runtime.measure.machine import cpu_kind, describe_machine
 from edge_runtime.model.catalog import shipped_folder, shipped_models
 
@@ -38,16 +39,19 @@ def examine() -> Iterator[Finding]:
     yield Finding("edge-run", f"{__version__}, Python {machine['python']}, {machine['os']}")
     cores = f"{machine['cores']} cores"
     yield Finding("cpu", f"{machine['cpu']}, {cores}, int8 arithmetic {cpu_kind()}")
-    yield _one_of("onnxruntime", "cpu", "gpu")
-    yield _one_of("cv2", "gui", "headless")
-    if util.find_spec("onnxruntime"):
+    yield _one_of("onnxruntime", "onnxruntime", "onnxruntime-gpu")
+    yield _one_of("cv2", "opencv-python", "opencv-python-headless")
+    try:
+        need_libraries()
+    except InstallError as error:
+        yield Finding("libraries", str(error), False)
+    else:
         yield _providers()
-        if util.find_spec("cv2"):
-            yield from _models()
+        yield from _models()
     yield _cameras()
 
 
-def _one_of(module: str, *extras: str) -> Finding:
+def _one_of(module: str, *packages: str) -> Finding:
     """Exactly one distribution may provide a module; two overwrite each other's files."""
     prefix = "opencv" if module == "cv2" else module
     found = sorted(
@@ -63,7 +67,7 @@ def _one_of(module: str, *extras: str) -> Finding:
         return Finding(module, found[0])
     if util.find_spec(module):
         return Finding(module, "built by the vendor")
-    ways = " or ".join(f"pip install 'edge-run[{extra}]'" for extra in extras)
+    ways = " or ".join(f"pip install {package}" for package in packages)
     return Finding(module, f"not installed; {ways}", False)
 
 
@@ -85,7 +89,7 @@ def _models() -> Iterator[Finding]:
         except EdgeError as error:
             yield Finding(f"model {name}", str(error), False)
             continue
-        state = f"golden sample within {result.difference:.4f} (allowed {result.tolerance})"
+        state = f"golden sample differs by {result.difference:.4f}, allowed {result.tolerance}"
         yield Finding(f"model {name}", state, result.passed)
     if not (shipped_folder() / "demo.mp4").is_file():
         yield Finding("demo clip", "missing from the package; install it again", False)

@@ -18,14 +18,15 @@ def list_pictures(paths: Iterable[Path]) -> list[Path]:
     Linked folders are followed, each real folder once.
 
     Raises:
-        SourceError: A path does not exist, or there is no picture at all.
+        SourceError: A path is neither file nor folder, a folder cannot be listed, or there is
+            no picture at all.
     """
     found: list[Path] = []
     visited: set[str] = set()
     for path in paths:
         if path.is_dir():
             found += _walk(path, visited)
-        elif path.exists():
+        elif path.is_file():
             found.append(path)
         else:
             raise SourceError(f"{path}: no such file or folder")
@@ -35,7 +36,7 @@ def list_pictures(paths: Iterable[Path]) -> list[Path]:
 
 
 def _walk(root: Path, visited: set[str]) -> Iterator[Path]:
-    for folder, subfolders, files in os.walk(root, followlinks=True):
+    for folder, subfolders, files in os.walk(root, onerror=_refuse, followlinks=True):
         real = os.path.realpath(folder)
         if real in visited:
             subfolders.clear()
@@ -45,3 +46,7 @@ def _walk(root: Path, visited: set[str]) -> Iterator[Path]:
         for name in sorted(files):
             if Path(name).suffix.lower() in IMAGE_SUFFIXES:
                 yield Path(folder) / name
+
+
+def _refuse(error: OSError) -> None:
+    raise SourceError(f"{error.filename}: cannot be listed ({error.strerror})")

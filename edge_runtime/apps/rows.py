@@ -55,7 +55,10 @@ class RowFile:
         if path.suffix not in (".csv", ".jsonl"):
             raise OptionError(f"--output {path}: expected a name ending in .csv or .jsonl")
         check_writable(path)
-        self._path, self._part = path, path.with_name(path.name + ".part")
+        if path.exists() and not path.is_file():
+            raise OutputError(f"{path}: cannot be written (is no plain file)")
+        self._path, self._target = path, path.resolve()
+        self._part = self._target.with_name(self._target.name + ".part")
         try:
             # File names need not be UTF-8: CSV keeps their bytes, JSON escapes them.
             self._file: TextIO = self._part.open(
@@ -79,7 +82,7 @@ class RowFile:
         try:
             self._file.close()
             if kind is None:
-                os.replace(self._part, self._path)
+                os.replace(self._part, self._target)
         except OSError as problem:
             if kind is None:
                 raise self._refusal(problem) from None
@@ -120,7 +123,7 @@ class RowStream:
 
     def write(self, row: Row) -> None:
         """Print a row."""
-        sys.stdout.write(_json_line(row))
+        sys.stdout.write(_json_line(row, sys.stdout.encoding or "utf-8"))
         sys.stdout.flush()
 
 
@@ -164,11 +167,11 @@ def write_json(path: Path, content: Any) -> None:
     write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
-def _json_line(row: Row) -> str:
-    """Return one line of JSON, in UTF-8 where the row's file name is UTF-8, else escaped."""
+def _json_line(row: Row, encoding: str = "utf-8") -> str:
+    """Return one line of JSON, escaped where an encoding lacks a character of it."""
     line = json.dumps(row, ensure_ascii=False)
     try:
-        line.encode()
+        line.encode(encoding)
     except UnicodeEncodeError:
         line = json.dumps(row)
     return line + "\n"

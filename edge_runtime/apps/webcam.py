@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -51,26 +52,26 @@ class WebcamSummary:
         frames_with_face: Of those looked at.
         tracks: Different faces seen.
         elapsed_s: From the first frame to the end of the last.
-        ages_s: Per frame, from capture to its results being out.
+        ages_s: Per frame, from capture to its results being out; the last 100,000.
         problems: What the source could not read.
     """
 
     frames: int = 0
     dropped: int = 0
     frames_with_face: int = 0
-    tracks: set[int] = field(default_factory=set)
+    tracks: int = 0
     elapsed_s: float = 0.0
-    ages_s: list[float] = field(default_factory=list)
+    ages_s: deque[float] = field(default_factory=lambda: deque(maxlen=100_000))
     problems: list[str] = field(default_factory=list)
 
     def describe(self) -> str:
         """Return the run in one line."""
         if not self.frames:
             return "no frame was read"
-        ages = summarize_ms(self.ages_s)
+        ages = summarize_ms(list(self.ages_s))
         return (
             f"{self.frames} frames at {self.frames / max(self.elapsed_s, 1e-9):.1f}/s, "
-            f"{self.dropped} dropped; a face in {self.frames_with_face}, {len(self.tracks)} "
+            f"{self.dropped} dropped; a face in {self.frames_with_face}, {self.tracks} "
             f"track(s); frame age p50 {ages['p50']:.1f} ms, p95 {ages['p95']:.1f} ms"
         )
 
@@ -135,22 +136,20 @@ def run_webcam(
     """
     recognizer = _Recognizer(detector, classifiers)
     summary = WebcamSummary()
-    started = None
     # A folder has no pace, so there is no newest picture in it.
     in_turn = take_every_frame or source.fps == 0
     try:
         if in_turn:
             frames: Any = every_frame(source)
-            started = _loop(frames, source, recognizer, outputs, max_frames, summary)
+            _loop(frames, source, recognizer, outputs, max_frames, summary)
         else:
             with NewestFrames(source) as frames:
-                started = _loop(frames, source, recognizer, outputs, max_frames, summary)
+                _loop(frames, source, recognizer, outputs, max_frames, summary)
             summary.dropped = frames.dropped
     finally:
-        source.close()
-        outputs.close()
-    if started is not None:
-        summary.elapsed_s = time.monotonic() - started
+        with ExitStack() as stack:
+            stack.callback(source.close)
+            stack.callback(outputs.close)  # runs first: what was seen matters most
     summary.problems = source.problems
     return summary
 
@@ -162,8 +161,8 @@ def _loop(
     outputs: WebcamOutputs,
     max_frames: int | None,
     summary: WebcamSummary,
-) -> float | None:
-    """Look at frames until there is a reason to stop; return when the first one came."""
+) -> None:
+    """Look at frames until there is a reason to stop."""
     started = None
     try:
         for frame in frames:
@@ -171,11 +170,11 @@ def _loop(
                 started = time.monotonic()
             seen = recognizer.look(frame)
             going_on = _write(frame, seen, source, outputs, summary)
+            summary.elapsed_s = time.monotonic() - started
             if not going_on or summary.frames == max_frames:
                 break
     except KeyboardInterrupt:
         pass  # how a live view is ended; everything is closed by the caller
-    return started
 
 
 def _write(
@@ -201,7 +200,7 @@ def _write(
         outputs.events.write(_event(frame, seen, source.name, age_s))
     summary.frames += 1
     summary.frames_with_face += bool(seen.faces)
-    summary.tracks |= {t.track for t, _ in seen.faces}
+    summary.tracks = max([summary.tracks, *(t.track for t, _ in seen.faces)])  # ids count up
     summary.ages_s.append(age_s)
     return going_on
 

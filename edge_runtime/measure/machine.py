@@ -25,8 +25,8 @@ def describe_machine() -> dict[str, Any]:
         "flags": [f for f in _INT8_FLAGS if f in flags],
         "os": platform.platform(terse=True),
         "python": platform.python_version(),
-        "onnxruntime": _version("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino"),
-        "opencv": _version("opencv-python", "opencv-python-headless", "opencv-contrib-python"),
+        "onnxruntime": _version("onnxruntime", "onnxruntime", "onnxruntime-gpu"),
+        "opencv": _version("cv2", "opencv-python", "opencv-python-headless"),
     }
 
 
@@ -63,7 +63,11 @@ def _cpu() -> tuple[str, frozenset[str]]:
     return name, flags
 
 
-def _version(*packages: str) -> str:
+def _version(module: str, *packages: str) -> str:
+    """Ask the module where it is loaded, so that a vendor's own build answers too."""
+    loaded = getattr(sys.modules.get(module), "__version__", None)
+    if loaded:
+        return str(loaded)
     for package in packages:
         try:
             return metadata.version(package)

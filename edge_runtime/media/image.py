@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 
 from edge_runtime.errors import ImageError
+from edge_runtime.model.card import InputSpec
 from edge_runtime.model.preprocess import Image
 
-__all__ = ["IMAGE_SUFFIXES", "Picture", "decode_image", "read_image"]
+__all__ = ["IMAGE_SUFFIXES", "Picture", "decode_image", "read_for", "read_image"]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
@@ -55,6 +56,15 @@ def read_image(path: Path, at_least_px: int | None = None) -> Picture:
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror or error}") from None
     return decode_image(data, str(path), at_least_px)
+
+
+def read_for(path: Path, spec: InputSpec) -> Picture:
+    """Read one picture for a model that looks at all of it; see `read_image`.
+
+    Training, calibration and `classify` decode through this, so that all see the same pixels.
+    A reduced decode stays half as large again as the input: resizing averages the rest.
+    """
+    return read_image(path, at_least_px=max(spec.height_px, spec.width_px) * 3 // 2)
 
 
 def decode_image(data: bytes, where: str, at_least_px: int | None = None) -> Picture:

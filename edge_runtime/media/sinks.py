@@ -30,11 +30,18 @@ class VideoFile:
             OutputError: Nothing can be written there.
         """
         check_writable(path)
+        if path.suffix.lower() != ".mp4":
+            raise OutputError(f"{path}: cannot be written (name the video .mp4)")
         self._path, self._fps = path, fps if fps > 0 else 10.0
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
         self._written = 0
         self._first_s = 0.0
+
+    @property
+    def written(self) -> Path | None:
+        """The file, once there is one."""
+        return None if self._writer is None else self._path
 
     def write(self, image_bgr: Image, time_s: float) -> None:
         """Add a frame; one that was dropped before it is filled by repeating this one.
@@ -80,6 +87,11 @@ class EventLines:
         self._path = path
         self._file: TextIO | None = sys.stdout if path is None else None
 
+    @property
+    def written(self) -> Path | None:
+        """The file, once there is one."""
+        return None if self._file is None else self._path
+
     def write(self, event: dict[str, Any]) -> None:
         """Add one event.
 
@@ -104,8 +116,10 @@ class EventLines:
         if self._path is None:
             return
         if self._file is None:
-            write_whole(self._path, b"")
-            return
+            try:
+                self._file = self._path.open("w", encoding="utf-8")
+            except OSError as error:
+                raise OutputError(f"{self._path}: cannot be written ({error.strerror})") from None
         with contextlib.suppress(OSError):  # a full disk was said when it was written to
             self._file.close()
 
@@ -124,6 +138,11 @@ class Still:
             raise OutputError(f"{path}: OpenCV writes no such pictures; use .jpg or .png")
         self._path = path
         self._best: tuple[float, Image] | None = None
+
+    @property
+    def written(self) -> Path | None:
+        """The file, once there is something to write."""
+        return None if self._best is None else self._path
 
     def offer(self, image_bgr: Image, score: float) -> None:
         """Keep a frame if its score is higher than that of the one kept."""

@@ -75,11 +75,13 @@ def open_source(text: str) -> Source:
     if "://" in text:
         raise SourceError(f"{text}: streams are not supported yet; pass a camera, clip or folder")
     path = Path(text)
-    if path.is_dir():
+    if text and path.is_dir():
         return FolderSource(path)
     if path.is_file():
         return ClipSource(path)
-    raise SourceError(f"{text}: no such file or folder; --source takes demo, 0, a clip or a folder")
+    raise SourceError(
+        f"{text or 'nothing'}: no such file or folder; --source takes demo, 0, a clip or a folder"
+    )
 
 
 class CameraSource:
@@ -189,7 +191,10 @@ class FolderSource:
         """
         self.name = str(path)
         self.problems: list[str] = []
-        self._paths = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+        try:
+            self._paths = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be listed ({error.strerror})") from None
         if not self._paths:
             raise SourceError(f"{path}: no pictures in this folder")
         self._index = 0

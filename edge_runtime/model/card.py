@@ -138,7 +138,7 @@ class ModelCard:
         """
         try:
             raw = json.loads(text)
-        except json.JSONDecodeError as error:
+        except ValueError as error:
             raise CardError(f"{where}: the card is not JSON ({error})") from None
         except RecursionError:
             raise CardError(f"{where}: the card is not JSON (nested too deep)") from None
@@ -247,7 +247,9 @@ def _record(kind: type[Any], raw: Any, what: str, where: str) -> Any:
     known = {f.name for f in fields(kind)}
     unknown = sorted(set(raw) - known)
     if unknown:
-        raise CardError(f"{where}: card field {what} has unknown {', '.join(unknown)}")
+        raise CardError(
+            f"{where}: card field {what} has unknown {', '.join(unknown)}; upgrade edge-run"
+        )
     try:
         return kind(**raw)
     except TypeError as error:

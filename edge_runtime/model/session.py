@@ -66,14 +66,17 @@ class Session:
         """Load and warm up.
 
         Raises:
-            OptionError: The provider is unknown.
+            OptionError: The provider is unknown, or the threads are far more than the cores.
             InstallError: The provider is not in this onnxruntime.
             ModelError: onnxruntime refuses the file, or the provider asked for does not load.
             CardError: The card's labels or input do not fit the graph.
         """
+        cores = os.cpu_count() or 1
+        if options.threads > 4 * cores:
+            raise OptionError(f"--threads {options.threads}: this machine has {cores} cores")
         self.card: ModelCard = model.card
         self.provider_asked = options.provider
-        self.threads = options.threads or min(os.cpu_count() or 1, _MOST_DEFAULT_THREADS)
+        self.threads = options.threads or min(cores, _MOST_DEFAULT_THREADS)
         wanted, why = _choose(options.provider)
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = self.threads
@@ -139,7 +142,7 @@ def _choose(provider: str) -> tuple[list[str], str]:
         names = [k for k, v in PROVIDERS.items() if v in available]
         raise InstallError(
             f"provider {provider}: this onnxruntime has only {', '.join(names)}; "
-            "install the build that has it, see docs/providers.md"
+            "install the onnxruntime build that has it"
         )
     return [provider] if provider == "cpu" else [provider, "cpu"], "it was named"
 

@@ -92,9 +92,27 @@ def test_wrong_usage_exits_2(cli, arguments: list[str]) -> None:
 
 
 def test_without_libraries_the_commands_that_install_them_are_named(cli, monkeypatch) -> None:
+    def missing(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr("edge_runtime.cli_errors.import_module", missing)
     monkeypatch.setattr("edge_runtime.cli_errors.util.find_spec", lambda name: None)
     message = _failure(cli("classify", "a.png", "--model", "m.onnx"))
-    assert message.startswith("onnxruntime and cv2 not installed; pip install 'edge-run[desktop]'")
+    assert message == (
+        "onnxruntime is not installed; pip install onnxruntime, or onnxruntime-gpu for an NVIDIA "
+        "GPU"
+    )
+
+
+def test_library_that_cannot_be_loaded_is_said_with_its_reason(cli, monkeypatch) -> None:
+    def broken(name: str) -> None:
+        if name == "cv2":
+            raise ImportError("libGL.so.1: cannot open shared object file")
+
+    monkeypatch.setattr("edge_runtime.cli_errors.import_module", broken)
+    message = _failure(cli("classify", "a.png", "--model", "m.onnx"))
+    assert message.startswith("cv2 is installed but cannot be loaded (libGL.so.1: ")
+    assert "opencv-python-headless" in message
 
 
 # Models that are no good
@@ -164,11 +182,11 @@ def test_detector_in_place_of_a_classifier_is_refused(cli, photos, detector_mode
     assert message == "model squares finds faces and names none; choose another"
 
 
-def test_classifier_in_place_of_a_detector_is_refused(cli, photos, color_model) -> None:
+def test_classifier_in_place_of_a_detector_is_refused(cli, photos, face_model) -> None:
     message = _failure(
-        cli("classify", photos, "--model", color_model, "--faces", "--detector", color_model), 2
+        cli("classify", photos, "--model", face_model, "--faces", "--detector", face_model), 2
     )
-    assert message == "--detector: model colors is no face detector"
+    assert message == "--detector: model mood is no face detector"
 
 
 @pytest.mark.parametrize(
@@ -736,7 +754,7 @@ def test_doctor_says_what_is_bad_and_exits_1(cli, shipped) -> None:
     (shipped / "demo.mp4").unlink()
     result = cli("doctor")
     assert "BAD  demo clip: missing from the package; install it again" in result.stdout
-    assert "ok   model colors: golden sample within 0.0000" in result.stdout
+    assert "ok   model colors: golden sample differs by 0.0000" in result.stdout
     assert "ok   edge-run: " in result.stdout
     assert "thing(s) to mend, see above" in _failure(result)
 
@@ -818,3 +836,35 @@ def test_libraries_add_no_noise_to_the_one_line(
     lines = [line for line in stderr.splitlines() if not line.startswith("wrote ")]
     assert len(lines) == 1, stderr
     assert lines[0].startswith("error: ")
+
+
+# What does not go together
+
+
+def test_faces_are_not_asked_of_a_model_of_whole_pictures(cli, photos, color_model) -> None:
+    message = _failure(cli("classify", photos, "--model", color_model, "--faces"), 2)
+    assert message == "--faces: model colors looks at whole pictures"
+
+
+def test_two_models_of_one_name_are_refused(cli, color_model) -> None:
+    options = ["--model", color_model, "--model", color_model, "--source", "demo", "--no-window"]
+    message = _failure(cli("webcam", *options), 2)
+    assert message.startswith("--model: two of the models are named alike (colors, colors)")
+
+
+def test_two_outputs_in_one_file_are_refused(cli, color_model) -> None:
+    options = ["--model", color_model, "--source", "demo", "--no-window"]
+    message = _failure(cli("webcam", *options, "--events", "x.mp4", "--record", "./x.mp4"), 2)
+    assert message == "--record, --events and --still: the same file is named twice"
+    assert not Path("x.mp4").exists()
+
+
+def test_labels_that_name_none_are_refused(cli, photos, color_model) -> None:
+    message = _failure(cli("classify", photos, "--model", color_model, "--labels", ","), 2)
+    assert message == "--labels ,: names no label"
+
+
+def test_bench_refuses_an_unwritable_place_before_it_measures(cli, color_model) -> None:
+    options = ["--duration", "600", "--output", "gone/bench.json"]
+    message = _failure(cli("bench", "--model", color_model, *options))
+    assert message.startswith("gone/bench.json: cannot be written (")

@@ -81,3 +81,17 @@ def test_file_in_the_folders_place_is_said() -> None:
     Path("file").touch()
     with pytest.raises(OutputError, match="cannot be written"):
         write_whole(Path("file/m.onnx"), b"new")
+
+
+def test_links_target_is_replaced_and_the_link_stays() -> None:
+    Path("target.json").write_bytes(b"old")
+    Path("link.json").symlink_to("target.json")
+    write_whole(Path("link.json"), b"new")
+    assert Path("link.json").is_symlink()
+    assert Path("target.json").read_bytes() == b"new"
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="no device files on this system")
+def test_device_is_written_to_and_never_replaced() -> None:
+    write_whole(Path("/dev/null"), b"new")
+    assert not Path("/dev/null").is_file()

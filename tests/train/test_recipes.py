@@ -95,6 +95,32 @@ def test_interrupted_run_says_how_to_go_on_and_goes_on(
         train_expression(tmp_path / "data", run, resume=True, **options)
 
 
+def test_typo_in_the_data_costs_no_run_folder(tmp_path: Path) -> None:
+    from train.errors import DataError
+    from train.recipes.expression import train_expression
+
+    with pytest.raises(DataError, match="no such folder"):
+        train_expression(tmp_path / "typo", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_three_photos_a_class_are_refused_before_training(tmp_path: Path) -> None:
+    from train.errors import DataError
+    from train.recipes.expression import train_expression
+
+    draw_class_folders(tmp_path / "data", per_class=3)
+    with pytest.raises(DataError, match="6 photos leave none to validate on"):
+        train_expression(tmp_path / "data", tmp_path / "run", size_px=32)
+
+
+def test_unknown_architecture_is_refused(tmp_path: Path) -> None:
+    from edge_runtime.errors import OptionError
+    from train.recipes.expression import train_expression
+
+    with pytest.raises(OptionError, match="--architecture resnet50: expected residual or seed"):
+        train_expression(tmp_path, tmp_path / "run", architecture="resnet50")
+
+
 def test_seed_network_is_the_notebooks_three_convolutions() -> None:
     from edge_runtime.model.card import InputSpec
     from train.networks.seed import seed_network

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.media.image import read_image
+from edge_runtime.media.image import read_for
 from edge_runtime.model.card import InputSpec
 from edge_runtime.model.preprocess import Image, preprocess
 from train.data.folders import Sample
@@ -83,8 +83,7 @@ class PhotoBatches(keras.utils.PyDataset):  # type: ignore[misc]
             cached = self._cache[i]
             if cached is not None:
                 return cached
-        side = max(self._spec.height_px, self._spec.width_px)
-        photo = preprocess(read_image(self._samples[i].path, side).image_bgr, self._spec)
+        photo = preprocess(read_for(self._samples[i].path, self._spec).image_bgr, self._spec)
         if self._cache is not None:
             self._cache[i] = photo
         return photo

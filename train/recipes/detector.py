@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from edge_runtime.faces.boxes import non_maximum_suppression
-from edge_runtime.measure.detection import average_precision
+from edge_runtime.measure.detection import COUNTED_FROM_PX, average_precision
 from edge_runtime.media.image import IMAGE_SUFFIXES, read_image
 from edge_runtime.model.card import InputSpec, ModelCard
 from edge_runtime.model.preprocess import letterbox_scale, preprocess
@@ -41,7 +41,6 @@ INPUT = InputSpec(256, 320, region="frame", resize="letterbox")
 BATCH = 32
 STEPS_PER_EPOCH = 100
 PEAK_LEARNING_RATE = 4e-3
-SMALLEST_COUNTED_PX = 24.0
 
 
 def train_detector(
@@ -112,7 +111,8 @@ def train_detector(
             "seed": seed,
             "commit": git_commit(),
             "data": f"{boxes.name} (photos), {portraits.name} (portraits), "
-            + ", ".join(p.name for p in faceless),
+            + ", ".join(p.name for p in faceless)
+            + (f", {people.name} (faces ignored)" if people else ""),
         },
     )
     samples = [Sample(p.path, p.label, p.split) for p in photos]
@@ -131,7 +131,7 @@ def score(model: keras.Model, photos: Sequence[AnnotatedPhoto]) -> dict[str, obj
         keep = non_maximum_suppression(boxes[sure], scores[sure])
         scale = letterbox_scale(image.shape[0], image.shape[1], INPUT)
         found.append((boxes[sure][keep] / scale, scores[sure][keep]))
-    figures = average_precision(found, [p.boxes for p in photos], SMALLEST_COUNTED_PX)
+    figures = average_precision(found, [p.boxes for p in photos], COUNTED_FROM_PX)
     return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(figures).items()}
 
 

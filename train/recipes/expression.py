@@ -10,16 +10,19 @@ are kept in one split only.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from edge_runtime.errors import OptionError
 from edge_runtime.measure.confusion import classification_report, pair_accuracy
 from edge_runtime.model.card import InputSpec, ModelCard
 from train.data.augment import face_crop
 from train.data.batches import PhotoBatches
 from train.data.folders import Sample, clean, scan
+from train.errors import DataError
 from train.fit import compiles_faster, fit, one_cycle
 from train.networks.seed import seed_network
 from train.networks.small_residual import small_residual
@@ -29,6 +32,11 @@ __all__ = ["FER_LABELS", "train_expression"]
 
 FER_LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
+_NETWORKS: dict[str, Callable[[InputSpec, int], keras.Model]] = {
+    "residual": small_residual,
+    "seed": seed_network,
+}
+_NAMED = 20  # photos left out that are named on the terminal
 BATCH = 128
 PEAK_LEARNING_RATE = 3e-3
 LABEL_SMOOTHING = 0.1
@@ -68,6 +76,8 @@ def train_expression(
         DataError: The folders cannot be trained on.
         RunError: The run folder cannot be used, or the run was interrupted.
     """
+    if architecture not in _NETWORKS:
+        raise OptionError(f"--architecture {architecture}: expected {' or '.join(_NETWORKS)}")
     arguments = {
         "data": str(data.resolve()), "classes": classes and list(classes), "seed": seed,
         "architecture": architecture, "size_px": size_px, "epochs": epochs,
@@ -75,16 +85,24 @@ def train_expression(
     run = RunFolder(output, arguments, resume)
     keras.utils.set_random_seed(seed)
     cleaned = clean(scan(data, classes, seed))
-    for path, reason in cleaned.left_out[:20]:
+    for path, reason in cleaned.left_out[:_NAMED]:
         print(f"left out {path}: {reason}", file=sys.stderr)
-    print(f"{len(cleaned.samples)} photos, {len(cleaned.left_out)} left out", file=sys.stderr)
+    more = max(0, len(cleaned.left_out) - _NAMED)
+    print(
+        f"{len(cleaned.samples)} photos, {len(cleaned.left_out)} left out"
+        + (f", {more} of them not named here" if more else ""),
+        file=sys.stderr,
+    )
     labels = _label_order(cleaned.samples, classes)
     spec = InputSpec(size_px, size_px, region="face", face_margin=FACE_MARGIN, resize="stretch")
     split = {s: [x for x in cleaned.samples if x.split == s] for s in ("train", "val", "test")}
+    if not split["val"]:
+        raise DataError(
+            f"{len(cleaned.samples)} photos leave none to validate on; give each class 7 or more"
+        )
     train = PhotoBatches(split["train"], labels, spec, BATCH, face_crop, seed)
     val = PhotoBatches(split["val"], labels, spec, BATCH)
-    network = seed_network if architecture == "seed" else small_residual
-    model = network(spec, len(labels))
+    model = _NETWORKS[architecture](spec, len(labels))
     model.compile(
         optimizer=keras.optimizers.AdamW(
             one_cycle(PEAK_LEARNING_RATE, epochs * len(train)), weight_decay=1e-2

@@ -1,4 +1,5 @@
 import platform
+import types
 
 import pytest
 
@@ -28,7 +29,14 @@ def test_library_that_is_missing_is_said(monkeypatch) -> None:
         raise machine.metadata.PackageNotFoundError(package)
 
     monkeypatch.setattr(machine.metadata, "version", nothing)
+    monkeypatch.delitem(machine.sys.modules, "onnxruntime", raising=False)
     assert describe_machine()["onnxruntime"] == "not installed"
+
+
+def test_vendors_build_tells_its_own_version(monkeypatch) -> None:
+    vendors = types.SimpleNamespace(__version__="1.24.0-jetson")
+    monkeypatch.setitem(machine.sys.modules, "onnxruntime", vendors)
+    assert describe_machine()["onnxruntime"] == "1.24.0-jetson"
 
 
 @pytest.mark.parametrize(

@@ -82,8 +82,8 @@ def test_named_provider_that_is_not_installed_is_refused(color_model, monkeypatc
     with pytest.raises(InstallError) as caught:
         open_session(color_model, SessionOptions("openvino"))
     assert str(caught.value) == (
-        "provider openvino: this onnxruntime has only cpu; install the build that has it, "
-        "see docs/providers.md"
+        "provider openvino: this onnxruntime has only cpu; install the onnxruntime build "
+        "that has it"
     )
 
 
@@ -220,3 +220,8 @@ def test_session_is_warm_when_it_is_given(color_model, monkeypatch) -> None:
     )
     open_session(color_model, CPU)
     assert ran == [(1, 16, 16, 3)]
+
+
+def test_thousands_of_threads_are_refused_before_they_eat_the_memory(color_model) -> None:
+    with pytest.raises(OptionError, match=r"--threads 100000: this machine has \d+ cores"):
+        open_session(color_model, SessionOptions("cpu", 100_000))

@@ -1,0 +1,46 @@
+"""What the README claims is what the committed results say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def figures(name: str) -> dict:
+    return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+
+
+def readme() -> str:
+    return (ROOT / "README.md").read_text("utf-8")
+
+
+def test_accuracy_in_the_readme_is_that_of_the_committed_results() -> None:
+    expression = figures("accuracy-expression")["test"]
+    detector = figures("accuracy-detector")["test"]
+    text = readme()
+    assert f"{100 * expression['happy_sad']['accuracy']:.1f}%" in text
+    assert f"n = {expression['happy_sad']['n']:,}" in text
+    assert f"{100 * expression['accuracy']:.1f}%" in text
+    assert f"n = {expression['n']:,}" in text
+    assert f"{detector['average_precision']:.3f}" in text
+    assert f"{detector['faces']} faces" in text
+
+
+def test_results_are_of_the_models_that_ship() -> None:
+    from edge_runtime.model.catalog import shipped_models
+    from edge_runtime.model.onnx_file import load_model_file
+
+    for name, path in shipped_models().items():
+        assert figures(f"accuracy-{name}")["model"]["sha256"] == load_model_file(path).card.sha256
+
+
+def test_speed_in_the_readme_is_that_of_the_committed_results() -> None:
+    webcam, startup = figures("webcam"), figures("startup")
+    text = readme()
+    assert f"{webcam['every_frame_per_s']['median']:.0f} frames/s" in text
+    assert f"{webcam['every_frame_recorded_per_s']['median']:.0f} frames/s" in text
+    assert f"{webcam['at_source_pace']['age_ms']['p95']:.0f} ms" in text
+    assert f"{startup['ratio_median']:.2f} times" in text
