@@ -25,7 +25,7 @@ def test_accuracy_in_the_readme_is_that_of_the_committed_results() -> None:
     assert f"n = {expression['happy_sad']['n']:,}" in text
     assert f"{100 * expression['accuracy']:.1f}%" in text
     assert f"n = {expression['n']:,}" in text
-    assert f"{detector['average_precision']:.3f}" in text
+    assert f"{detector['average_precision']:.4f}" in text
     assert f"{detector['faces']} faces" in text
 
 

@@ -44,7 +44,7 @@ def expression(
         str, typer.Option(help="residual, or seed: the notebook's 3 convolutions.")
     ] = "residual",
     size: Annotated[int, typer.Option(min=32, max=256, help="Side of the input, px.")] = 48,
-    epochs: Epochs = 20,
+    epochs: Epochs = 26,
     seed: Seed = 0,
     resume: Resume = False,
 ) -> None:

@@ -5,6 +5,10 @@
 Data: FER2013 as folders (28,709 train / 3,589 val / 3,589 test, gray, 48 px; no license is
 stated by its publishers), or any folder with a folder a class. Photos whose pixels appear again
 are kept in one split only.
+
+Takes about 17 minutes on 2 cores (26 epochs of 39 s, TensorFlow). The shipped
+int8 file, seed 0, on the test split without repeated photos: 64.5% of seven labels (n = 3,268),
+93.0% happy against sad (n = 1,418); n = 1 run.
 """
 
 from __future__ import annotations
@@ -54,7 +58,7 @@ def train_expression(
     classes: tuple[str, ...] | None = None,
     architecture: str = "residual",
     size_px: int = 48,
-    epochs: int = 20,
+    epochs: int = 26,
     seed: int = 0,
     resume: bool = False,
 ) -> None:
