@@ -6,6 +6,8 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module, util
 from typing import Any
 
@@ -14,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from edge_runtime.errors import EdgeError, InstallError
 
-__all__ = ["EdgeCommand", "EdgeGroup", "need_libraries"]
+__all__ = ["EdgeCommand", "EdgeGroup", "native_noise_silenced", "need_libraries"]
 
 
 class _Boundary:
@@ -70,6 +72,24 @@ def need_libraries() -> None:
                 f"{module} is installed but cannot be loaded ({error}); take {other}, or install "
                 "the system library it names"
             ) from None
+
+
+@contextmanager
+def native_noise_silenced() -> Iterator[None]:
+    """Throw away what C++ libraries write to stderr meanwhile; Python's errors still rise.
+
+    TensorFlow greets with eight lines on import, whatever its log level.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _interrupt(*_: object) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from edge_runtime.cli_errors import EdgeCommand
+from edge_runtime.cli_errors import EdgeCommand, native_noise_silenced
 from edge_runtime.errors import OptionError
 
 app = typer.Typer(
@@ -50,7 +50,8 @@ def export(
     if precision not in ("int8", "fp32"):
         raise OptionError(f"--precision {precision}: expected int8 or fp32")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from export.pipeline import ExportOptions, export_run
+    with native_noise_silenced():
+        from export.pipeline import ExportOptions, export_run
 
     options = ExportOptions(
         precision, max_drop, min_agreement, calibration, golden,

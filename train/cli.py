@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edge_runtime.cli_errors import EdgeGroup
+from edge_runtime.cli_errors import EdgeGroup, native_noise_silenced
 
 app = typer.Typer(
     cls=EdgeGroup,
@@ -52,7 +52,8 @@ def expression(
 
     Example: python -m train expression --data fer2013/ --output runs/expression
     """
-    from train.recipes.expression import train_expression
+    with native_noise_silenced():
+        from train.recipes.expression import train_expression
 
     train_expression(
         data, output, name=name, classes=_names(classes),
@@ -78,7 +79,8 @@ def detector(
     Example: python -m train detector --boxes face_boxes/ --portraits lfw/ --faceless
     cats_dogs/train/ --output runs/detector
     """
-    from train.recipes.detector import train_detector
+    with native_noise_silenced():
+        from train.recipes.detector import train_detector
 
     train_detector(
         boxes, portraits, faceless, output, people=people, epochs=epochs, seed=seed, resume=resume

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from edge_runtime.cli_errors import native_noise_silenced
 from train.errors import RunError
 from train.run_folder import RunFolder
 
@@ -23,7 +24,8 @@ def compiles_faster() -> bool | str:
         return "auto"
     import tensorflow as tf
 
-    return "auto" if tf.config.list_physical_devices("GPU") else False
+    with native_noise_silenced():
+        return "auto" if tf.config.list_physical_devices("GPU") else False
 
 
 def one_cycle(
