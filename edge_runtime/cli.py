@@ -309,26 +309,12 @@ def doctor() -> None:
 
 
 def _classifiers(names: list[str], labels: str, options: SessionOptions) -> list[Classifier]:
-    from edge_runtime.model.classifier import Classifier
+    from edge_runtime.model.classifier import choose_labels
 
     wanted = [label.strip() for label in labels.split(",") if label.strip()]
     if labels and not wanted:
         raise OptionError(f"--labels {labels}: names no label")
-    sessions = [_open(name, options) for name in names]
-    called = [s.card.name for s in sessions]
-    if len(set(called)) < len(called):
-        raise OptionError(
-            f"--model: two of the models are named alike ({', '.join(called)}); their answers "
-            "could not be told apart"
-        )
-    if wanted and len(sessions) > 1:
-        # With several models the labels are meant for the one that knows them.
-        knows = [set(wanted) <= set(s.card.labels) for s in sessions]
-        if any(knows):
-            return [
-                Classifier(s, wanted if k else None) for s, k in zip(sessions, knows, strict=True)
-            ]
-    return [Classifier(s, wanted) for s in sessions]
+    return choose_labels([_open(name, options) for name in names], wanted)
 
 
 def _open(name: str, options: SessionOptions) -> Session:

@@ -48,6 +48,9 @@ def read_image(path: Path, at_least_px: int | None = None) -> Picture:
         at_least_px: Both sides of the result may be reduced as far as the shorter one stays at
             or above this; None decodes in full. Only JPEG is reduced.
 
+    A JPEG whose pixels are damaged but whose end is there still decodes, with a stripe of
+    nonsense in it: no decoder OpenCV has tells.
+
     Raises:
         ImageError: The file cannot be read, is empty, cut short or no picture.
     """

@@ -12,7 +12,7 @@ from edge_runtime.errors import OptionError
 from edge_runtime.model.preprocess import Image, preprocess
 from edge_runtime.model.session import Session
 
-__all__ = ["Classifier", "Prediction"]
+__all__ = ["Classifier", "Prediction", "choose_labels"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -101,3 +101,24 @@ class Classifier:
             box: Face in pixels, x1, y1, x2, y2; None takes the whole picture.
         """
         return self.decide(self.scores(self.prepare(image_bgr, box)[None])[0])
+
+
+def choose_labels(sessions: Sequence[Session], labels: Sequence[str]) -> list[Classifier]:
+    """Make classifiers of several models whose answers are restricted to some labels.
+
+    With several models the labels are meant for those that know them; the others keep theirs.
+
+    Raises:
+        OptionError: Two models are named alike, or no model knows all the labels.
+    """
+    names = [s.card.name for s in sessions]
+    if len(set(names)) < len(names):
+        raise OptionError(
+            f"--model: two of the models are named alike ({', '.join(names)}); their answers "
+            "could not be told apart"
+        )
+    knows = [set(labels) <= set(s.card.labels) for s in sessions]
+    return [
+        Classifier(s, labels if known or not any(knows) else None)
+        for s, known in zip(sessions, knows, strict=True)
+    ]
