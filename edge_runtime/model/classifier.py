@@ -81,8 +81,9 @@ class Classifier:
         """Return probabilities float32 (N, K) over `labels` for uint8 (N, H, W, 3) inputs."""
         scores = self.session.run(inputs)["scores"][:, self._columns]
         if len(self._columns) < len(self.session.card.labels):
-            scores = scores / np.maximum(scores.sum(1, keepdims=True), 1e-9)
-        return np.asarray(scores, np.float32)
+            total = np.maximum(scores.sum(1, keepdims=True), 1e-9)
+            scores = np.asarray(scores / total, np.float32)
+        return scores
 
     def decide(self, scores: Floats) -> Prediction:
         """Turn one row of probabilities (K,) into an answer, applying the card's rejection."""

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from edge_runtime.faces.boxes import non_maximum_suppression
 from edge_runtime.measure.detection import COUNTED_FROM_PX, average_precision
@@ -125,7 +126,7 @@ def train_detector(
 
 def score(model: keras.Model, photos: Sequence[AnnotatedPhoto]) -> dict[str, object]:
     """Return average precision and recall at IoU 0.5 over faces of 24 px or more, with n."""
-    found = []
+    found: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]] = []
     for photo in photos:
         image = read_image(photo.path).image_bgr
         out = model(preprocess(image, INPUT)[None], training=False)
@@ -134,7 +135,7 @@ def score(model: keras.Model, photos: Sequence[AnnotatedPhoto]) -> dict[str, obj
         sure = scores > 0.02
         keep = non_maximum_suppression(boxes[sure], scores[sure])
         scale = letterbox_scale(image.shape[0], image.shape[1], INPUT)
-        found.append((boxes[sure][keep] / scale, scores[sure][keep]))
+        found.append((np.asarray(boxes[sure][keep] / scale, np.float32), scores[sure][keep]))
     figures = average_precision(found, [p.boxes for p in photos], COUNTED_FROM_PX)
     return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(figures).items()}
 
