@@ -56,6 +56,17 @@ def accuracy(
     _write(f"accuracy-{figures['model']['name']}", figures)
 
 
+@app.command()
+def false_faces(
+    pictures: Annotated[Path, typer.Option(help="Folder of pictures without people.")],
+    detector: Annotated[str, typer.Option(help="Model file or shipped name.")] = "detector",
+) -> None:
+    """How often the detector sees a face where there is none, with n."""
+    from benchmarks.false_faces import measure_false_faces
+
+    _write("false-faces", measure_false_faces(detector, pictures))
+
+
 def _write(name: str, figures: dict[str, object]) -> None:
     target = RESULTS / f"{name}.json"
     write_json(target, figures)

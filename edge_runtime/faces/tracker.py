@@ -14,8 +14,8 @@ __all__ = ["CONTINUE_SCORE", "START_SCORE", "TrackedFace", "Tracker"]
 
 # A new face must be clear, a known one may be faint for a while (ByteTrack's two thresholds):
 # a hand before the mouth does not end a track, and a pattern on a shirt does not start one. With
-# the shipped detector, on val: 81% of 152 faces of 24 px or more reach 0.55 in a single photo, 95%
-# reach 0.2; 37 of 800 photos of cats and dogs hold something above 0.55, 48 above 0.5.
+# the shipped detector, on val, 81% of 152 faces of 24 px or more reach 0.55 in a single photo, 95%
+# reach 0.2; how many faceless photos do: benchmarks/results/false-faces.json.
 START_SCORE = 0.55
 CONTINUE_SCORE = 0.2
 
