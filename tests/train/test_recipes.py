@@ -180,3 +180,53 @@ def test_decoded_boxes_are_what_the_targets_mean() -> None:
     raw[0, held, 1:5] += 0.5
     assert right < 1e-3
     assert float(loss(cells[None], raw)) > 10 * max(right, 1e-2)
+
+
+def test_detector_recipe_writes_a_run_folder_that_exports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two steps of training find nothing; that every part fits the next is what is looked at."""
+    from edge_runtime.model.session import SessionOptions, open_session
+    from export.pipeline import ExportOptions, export_run
+    from train.recipes import detector
+
+    rng = np.random.default_rng(0)
+    for folder in ("boxes/images", "people/images", "portraits", "faceless"):
+        (tmp_path / folder).mkdir(parents=True)
+    for folder in ("boxes", "people"):
+        entries = []
+        for i in range(10):
+            photo = rng.integers(0, 256, (240, 320, 3)).astype(np.uint8)
+            cv2.imwrite(str(tmp_path / folder / "images" / f"{i}.png"), photo)
+            entries.append({"file": f"{i}.png", "boxes": [{"xyxy_px": [100, 60, 180, 160]}]})
+        (tmp_path / folder / "annotations.json").write_text(json.dumps(entries))
+    for folder, side in (("portraits", 112), ("faceless", 144)):
+        picture = rng.integers(0, 256, (side, side, 3)).astype(np.uint8)
+        cv2.imwrite(str(tmp_path / folder / "0.png"), picture)
+    monkeypatch.setattr(detector, "STEPS_PER_EPOCH", 2)
+    monkeypatch.setattr(detector, "BATCH", 2)
+
+    run = tmp_path / "run"
+    detector.train_detector(
+        tmp_path / "boxes", tmp_path / "portraits", [tmp_path / "faceless"], run,
+        people=tmp_path / "people", epochs=1,
+    )  # fmt: skip
+    with (run / "split.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [r["split"] for r in rows].count("train") == 7
+    assert {r["label"] for r in rows} == {"100 60 180 160"}
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert (metrics["val"]["faces"], metrics["test"]["faces"]) == (1, 2)
+    card = ModelCard.from_json((run / "card.json").read_text(), "card.json")
+    assert card.provenance["data"].endswith("people (faces ignored)")
+
+    target = tmp_path / "detector.onnx"
+    options = ExportOptions(precision="fp32", calibration=2)
+    export_run(run, target, options, lambda line: None)
+    session = open_session(target, SessionOptions("cpu", 1))
+    photo = rng.integers(0, 256, (1, 256, 320, 3)).astype(np.uint8)
+    plain, mirrored = (session.run(np.ascontiguousarray(p)) for p in (photo, photo[:, :, ::-1]))
+    # The score is the mean of both sides, so the mirrored picture has the same, cells mirrored.
+    left_to_right = plain["scores"][0, :1280].reshape(32, 40)
+    right_to_left = mirrored["scores"][0, :1280].reshape(32, 40)[:, ::-1]
+    np.testing.assert_allclose(left_to_right, right_to_left, atol=1e-5)

@@ -121,7 +121,9 @@ def decoded_model(trained: keras.Model, spec: InputSpec) -> keras.Model:
         Outputs boxes (N, A, 4) and landmarks (N, A, 10) in input pixels, scores (N, A).
     """
     image = keras.Input((spec.height_px, spec.width_px, 3), dtype="uint8", name="image")
-    both = trained(ops.concatenate([image, image[:, :, ::-1]], axis=0))
+    # The same layers without what compiling added: a saved loss of ours would not load elsewhere.
+    network = keras.Model(trained.input, trained.output, name="network")
+    both = network(ops.concatenate([image, image[:, :, ::-1]], axis=0))
     raw, mirrored = ops.split(both, 2, axis=0)
     scores = ops.sigmoid(raw[..., 0])
     mirrored_scores = ops.take(ops.sigmoid(mirrored[..., 0]), mirrored_cells(spec), axis=1)
