@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +22,33 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+# Help must not load Keras, so the recipes' first lines are repeated here.
+_NO_BACKBONE = frozenset({"backbone", "weights"})
+_NO_FACES = frozenset({"background"})
+_NO_VOTES = frozenset({"votes"})
+CLASSIFIERS = {
+    "objects": (
+        "Objects in small pictures, from a folder a class.",
+        "--data cifar10/",
+        _NO_BACKBONE | _NO_FACES | _NO_VOTES,
+    ),
+    "pets": (
+        "Cat or dog, or any few kinds of photos, from a folder a class, by transfer.",
+        "--data cats_dogs/",
+        _NO_FACES | _NO_VOTES,
+    ),
+    "expression": (
+        "Facial expressions, from a folder a class of face crops.",
+        "--data fer2013/ --votes votes.csv",
+        _NO_BACKBONE | _NO_FACES,
+    ),
+    "faces": (
+        "Who is it: people, from a folder a person; the photos may be whole.",
+        "--data people/",
+        _NO_VOTES,
+    ),
+}
+
 
 @app.callback()
 def _train() -> None:
@@ -25,40 +56,108 @@ def _train() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-Data = Annotated[Path, typer.Option(help="Folder with the training photos.")]
+Data = Annotated[Path, typer.Option(help="Folder with a folder a class.")]
 Output = Annotated[Path, typer.Option(help="Run folder to write.")]
-Epochs = Annotated[int, typer.Option(min=1, help="Passes over the training photos.")]
 Seed = Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
 
 
-@app.command()
-def expression(
-    data: Data,
-    output: Output,
-    name: Annotated[str, typer.Option(help="Name of the model.")] = "expression",
-    classes: Annotated[
-        str, typer.Option(help="Class folders to use, in order, comma separated. Default: all.")
-    ] = "",
-    architecture: Annotated[
-        str, typer.Option(help="residual, or seed: the notebook's 3 convolutions.")
-    ] = "residual",
-    size: Annotated[int, typer.Option(min=32, max=256, help="Side of the input, px.")] = 48,
-    epochs: Epochs = 26,
-    seed: Seed = 0,
-    resume: Resume = False,
-) -> None:
-    """Facial expressions from a folder a class.
+def _classifier(recipe: str, lacks: frozenset[str]) -> Callable[..., None]:
+    """Return the command of a classification recipe: all options but those it lacks."""
 
-    Example: python -m train expression --data fer2013/ --output runs/expression
+    def command(
+        data: Data,
+        output: Output,
+        name: Annotated[str | None, typer.Option(help="Name of the model.")] = None,
+        classes: Annotated[
+            str, typer.Option(help="Class folders to use, in order, comma separated. Default: all.")
+        ] = "",
+        architecture: Annotated[
+            str | None, typer.Option(help="Of the recipe; seed is the notebook's own.")
+        ] = None,
+        backbone: Annotated[
+            str | None,
+            typer.Option(
+                help="mobilenet-A, mobilenetv2-A (A: width), mobilenetv3-small, "
+                "mobilenetv3-large, vgg16."
+            ),
+        ] = None,
+        weights: Annotated[
+            str | None,
+            typer.Option(help="What a backbone starts from: imagenet, none, or a file."),
+        ] = None,
+        size: Annotated[
+            int | None, typer.Option(min=16, max=512, help="Side of the input, px.")
+        ] = None,
+        epochs: Annotated[
+            int | None, typer.Option(min=1, help="Passes over the training photos.")
+        ] = None,
+        batch: Annotated[int | None, typer.Option(min=2, help="Photos a step.")] = None,
+        learning_rate: Annotated[
+            float | None, typer.Option(min=1e-7, help="Largest of the run.")
+        ] = None,
+        votes: Annotated[
+            Path | None, typer.Option(help="CSV of votes: file, and a column a label.")
+        ] = None,
+        background: Annotated[
+            Path | None,
+            typer.Option(help="Folder of further people, who teach faces and are no answers."),
+        ] = None,
+        balance: Annotated[
+            str, typer.Option(help="Let rare classes count more: none, sqrt or full.")
+        ] = "none",
+        patience: Annotated[
+            int | None,
+            typer.Option(min=1, help="Stop after so many epochs without a better val accuracy."),
+        ] = None,
+        precision: Annotated[
+            str, typer.Option(help="auto, float32, bfloat16 or float16 (mixed).")
+        ] = "auto",
+        deterministic: Annotated[
+            bool, typer.Option("--deterministic", help="Same seed, same weights; slower.")
+        ] = False,
+        seed: Seed = 0,
+        resume: Resume = False,
+    ) -> None:
+        with native_noise_silenced():
+            from train.classifier import train_classifier
+            from train.options import TrainOptions
+
+            module = importlib.import_module(f"train.recipes.{recipe}")
+        options = TrainOptions(
+            data, output, name, _names(classes), architecture, backbone, weights, size, epochs,
+            batch, learning_rate, votes, background, balance, patience, precision, deterministic,
+            seed, resume,
+        )  # fmt: skip
+        train_classifier(module.RECIPE, module, options)
+
+    signature = inspect.signature(command, eval_str=True)
+    kept = [p for name, p in signature.parameters.items() if name not in lacks]
+    command.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
+    return command
+
+
+for _name, (_line, _example, _lacks) in CLASSIFIERS.items():
+    app.command(
+        _name, help=f"{_line}\n\nExample: python -m train {_name} {_example} --output runs/{_name}"
+    )(_classifier(_name, _lacks))
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="A finished run folder.")],
+    unseen: Annotated[
+        Path | None, typer.Option(help="Folder of photos without labels to show answers for.")
+    ] = None,
+) -> None:
+    """Write report.html of a run again, also with photos of your own.
+
+    Example: python -m train report runs/pets --unseen holiday/
     """
     with native_noise_silenced():
-        from train.recipes.expression import train_expression
+        from train.report.make import write_report
 
-    train_expression(
-        data, output, name=name, classes=_names(classes),
-        architecture=architecture, size_px=size, epochs=epochs, seed=seed, resume=resume,
-    )  # fmt: skip
+    print(write_report(run, lambda line: print(line, file=sys.stderr), unseen=unseen))
 
 
 @app.command()

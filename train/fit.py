@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-import sys
+import csv
+import io
+import time
 from typing import Any
 
 import keras
+import numpy as np
 
-from edge_runtime.cli_errors import native_noise_silenced
+from edge_runtime.files import write_whole
+from train.checkpoint import Checkpoints, Progress
+from train.data.batches import EpochBatches
+from train.display import EpochDisplay
 from train.errors import RunError
+from train.recipe import Plan
 from train.run_folder import RunFolder
 
-__all__ = ["compiles_faster", "fit", "one_cycle"]
+__all__ = ["fit", "one_cycle", "optimizer"]
+
+_WARMUP = 0.15
 
 
-def compiles_faster() -> bool | str:
-    """Return what to pass as `jit_compile`.
-
-    XLA on a CPU halves TensorFlow's speed (measured: 770 pictures/s without, 376 with, the
-    expression network at batch 128 on 2 cores); the other backends need it.
-    """
-    if keras.backend.backend() != "tensorflow":
-        return "auto"
-    import tensorflow as tf
-
-    with native_noise_silenced():
-        return "auto" if tf.config.list_physical_devices("GPU") else False
+def optimizer(plan: Plan, steps: int) -> keras.optimizers.Optimizer:
+    """Return a plan's optimizer for a run of so many steps."""
+    rate: Any = plan.learning_rate
+    if plan.schedule == "one-cycle":
+        rate = one_cycle(plan.learning_rate, steps)
+    elif plan.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(plan.learning_rate, steps)
+    shared: dict[str, Any] = {"weight_decay": plan.weight_decay or None}
+    if plan.ema:
+        shared |= {"use_ema": True, "ema_momentum": plan.ema}
+    if plan.optimizer == "sgd":
+        return keras.optimizers.SGD(rate, momentum=0.85, nesterov=True, **shared)
+    kind = keras.optimizers.AdamW if plan.weight_decay else keras.optimizers.Adam
+    return kind(rate, **shared)
 
 
 def one_cycle(
-    peak: float, steps: int, warmup: float = 0.15
+    peak: float, steps: int, warmup: float = _WARMUP
 ) -> keras.optimizers.schedules.CosineDecay:
     """Return a learning rate that rises linearly to `peak` and falls to 0 along a cosine.
 
@@ -46,45 +57,129 @@ def one_cycle(
 
 def fit(
     model: keras.Model,
-    train: keras.utils.PyDataset,
+    train: EpochBatches,
     val: keras.utils.PyDataset | None,
     epochs: int,
     run: RunFolder,
-) -> dict[str, Any]:
-    """Train a compiled model, with checkpoints each epoch.
+    *,
+    seed: int = 0,
+    patience: int | None = None,
+) -> Progress:
+    """Train a compiled model; each epoch ends in a checkpoint.
 
     Args:
-        model: Compiled.
-        train: Batches; told each epoch's end.
+        model: Compiled; holds the final weights afterwards (their average, where the optimizer
+            keeps one).
+        train: Batches; told which epoch it is.
         val: Batches scored after each epoch, or None.
         epochs: In all, those of an interrupted run counted in.
         run: Where checkpoints, history.csv and TensorBoard logs go.
+        seed: With the epoch it decides what dropout drops, so that a resumed run is as one that
+            never stopped.
+        patience: Stop after so many epochs without a better validation accuracy, and take the
+            best one's weights; None trains to the end and takes the last.
 
     Returns:
-        Keras's history of this call.
+        What was reached.
 
     Raises:
-        RunError: Interrupted; the run folder can be resumed.
+        RunError: Interrupted, or a checkpoint cannot be written; the run folder can be resumed.
     """
     run.begin()
-    backup = run.state / "backup"
-    log = keras.callbacks.CSVLogger(run.path / "history.csv", append=backup.exists())
-    callbacks: list[keras.callbacks.Callback] = [
-        keras.callbacks.BackupAndRestore(backup, delete_checkpoint=False),
-        log,
-    ]
+    checkpoints = Checkpoints(run.state)
+    start = checkpoints.progress.epoch
+    if start:
+        checkpoints.restore(model, start)
+    train.start_at(start)
+    keeper = _Keeper(checkpoints, run, seed, epochs, patience)
+    callbacks: list[keras.callbacks.Callback] = [keeper]
+    if model.optimizer.use_ema:
+        callbacks.append(keras.callbacks.SwapEMAWeights())
     if keras.backend.backend() == "tensorflow":
         callbacks.append(keras.callbacks.TensorBoard(run.path / "tensorboard", write_graph=False))
     try:
-        history = model.fit(
-            train,
-            validation_data=val,
-            epochs=epochs,
-            callbacks=callbacks,
-            shuffle=False,  # the batches shuffle themselves, seeded
-            verbose=1 if sys.stderr.isatty() else 2,
-        )
+        with EpochDisplay(epochs, len(train), checkpoints.progress) as display:
+            callbacks.append(display)
+            if not keeper.waited_long_enough():
+                model.fit(
+                    train,
+                    validation_data=val,
+                    initial_epoch=start,
+                    epochs=epochs,
+                    callbacks=callbacks,
+                    shuffle=False,  # the batches shuffle themselves, seeded
+                    verbose=0,
+                )
     except KeyboardInterrupt:
-        log.on_train_end()  # Keras leaves the file open
-        raise RunError(f"interrupted; go on with --output {run.path} --resume") from None
-    return dict(history.history)
+        raise RunError(
+            f"interrupted after epoch {checkpoints.progress.epoch} of {epochs}; go on with the "
+            f"same options and --output {run.path} --resume"
+        ) from None
+    progress = checkpoints.progress
+    if patience is not None and progress.best_epoch != progress.epoch:
+        checkpoints.restore(model, progress.best_epoch)
+    if model.optimizer.use_ema:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+    return progress
+
+
+class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
+    """Seeds each epoch, and writes down what it brought."""
+
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        run: RunFolder,
+        seed: int,
+        epochs: int,
+        patience: int | None,
+    ) -> None:
+        super().__init__()
+        self._checkpoints = checkpoints
+        self._run = run
+        self._seed = seed
+        self._epochs = epochs
+        self._patience = patience
+        self._started = 0.0
+
+    def waited_long_enough(self) -> bool:
+        """Whether the best epoch lies further back than patience allows."""
+        progress = self._checkpoints.progress
+        return self._patience is not None and (
+            progress.epoch - progress.best_epoch >= self._patience > 0 and progress.epoch > 0
+        )
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._started = time.monotonic()
+        # Dropout's counters are no weights, so no checkpoint holds them.
+        weights = {id(w) for w in self.model.weights}
+        for variable in self.model.variables:
+            if id(variable) not in weights and variable.shape == (2,):
+                variable.assign(np.array([self._seed, epoch], variable.dtype))
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        before = self._checkpoints.progress
+        row = {"epoch": float(epoch), **{k: float(v) for k, v in (logs or {}).items()}}
+        score = row.get("val_accuracy", -1.0)
+        better = score > before.best
+        progress = Progress(
+            epoch + 1,
+            before.seconds + time.monotonic() - self._started,
+            score if better else before.best,
+            epoch + 1 if better else before.best_epoch,
+            [*before.history[:epoch], row],
+        )
+        keep = {progress.best_epoch} if self._patience is not None else set()
+        self._checkpoints.save(self.model, progress, keep)
+        write_whole(self._run.path / "history.csv", _table(progress.history))
+        if self.waited_long_enough():
+            self.model.stop_training = True
+
+
+def _table(rows: list[dict[str, float]]) -> bytes:
+    out = io.StringIO(newline="")
+    table = csv.DictWriter(out, list(rows[-1]))
+    table.writeheader()
+    for row in rows:
+        table.writerow({**row, "epoch": int(row["epoch"])})
+    return out.getvalue().encode()

@@ -5,7 +5,10 @@ card.json     name, task, labels, input: the model card before quantization
 split.csv     path,label,split of every sample used; a detector's label is its boxes
 metrics.json  Keras figures on val and test, with n
 history.csv   a row an epoch
+problems.csv  files left out, or worth a look
 recipe.py     the text of the recipe that ran
+command.txt   how it was started
+report.html   the page for people, see train/report
 state/        while training: what --resume goes on from
 """
 
@@ -16,9 +19,11 @@ import inspect
 import io
 import json
 import os
+import shlex
 import shutil
 import subprocess
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,10 +32,10 @@ import keras
 
 from edge_runtime.files import write_whole
 from edge_runtime.model.card import ModelCard
-from train.data.folders import Sample
+from train.data.samples import Problem, Sample
 from train.errors import RunError
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "git_commit"]
 
 
 class RunFolder:
@@ -79,6 +84,25 @@ class RunFolder:
             raise RunError(f"{self.path}: cannot be written ({error.strerror})") from None
         self._write("state/arguments.json", json.dumps(self._arguments, indent=1))
 
+    def use(self, samples: Sequence[Sample]) -> None:
+        """Say which photos a run trains on; a resumed one must have the same.
+
+        Raises:
+            RunError: They are not those the run was started with.
+        """
+        known = self.state / "split.csv"
+        table = _split_table(samples)
+        if known.exists():
+            before, now = (set(t.splitlines()) for t in (known.read_text("utf-8"), table))
+            if before != now:
+                raise RunError(
+                    f"{self.path}: the photos changed since the run was started "
+                    f"({len(now - before)} new or moved, {len(before - now)} gone or moved); put "
+                    "them back, or start anew with another --output"
+                )
+        self.begin()
+        self._write("state/split.csv", table)
+
     def finish(
         self,
         model: keras.Model,
@@ -86,16 +110,15 @@ class RunFolder:
         samples: Iterable[Sample],
         metrics: dict[str, Any],
         recipe: ModuleType,
+        problems: Iterable[Problem] = (),
     ) -> None:
         """Write everything; `model.keras` last, since its presence says the run is whole."""
+        self._write("problems.csv", _problem_table(problems))
+        self._write("command.txt", shlex.join(["python", "-m", "train", *sys.argv[1:]]) + "\n")
         self._write("card.json", card.to_json())
         self._write("metrics.json", json.dumps(metrics, indent=1))
         self._write("recipe.py", inspect.getsource(recipe))
-        table = io.StringIO(newline="")
-        rows = csv.writer(table)
-        rows.writerow(("path", "label", "split"))
-        rows.writerows((s.path.resolve().as_posix(), s.label, s.split) for s in samples)
-        self._write("split.csv", table.getvalue())
+        self._write("split.csv", _split_table(samples))
         part = self.path / "part.keras"
         model.save(part)
         os.replace(part, self.path / "model.keras")
@@ -103,6 +126,25 @@ class RunFolder:
 
     def _write(self, name: str, text: str) -> None:
         write_whole(self.path / name, text.encode())
+
+
+def _split_table(samples: Iterable[Sample]) -> str:
+    table = io.StringIO(newline="")
+    rows = csv.writer(table)
+    rows.writerow(("path", "label", "split"))
+    rows.writerows((s.path.resolve().as_posix(), s.label, s.split) for s in samples)
+    return table.getvalue()
+
+
+def _problem_table(problems: Iterable[Problem]) -> str:
+    table = io.StringIO(newline="")
+    rows = csv.writer(table)
+    rows.writerow(("path", "kind", "detail", "label", "other", "kept"))
+    for p in problems:
+        kept = "yes" if p.kept else "no"
+        rows.writerow((p.path.resolve().as_posix(), p.kind, p.detail, p.label,
+                       p.other.resolve().as_posix() if p.other else "", kept))  # fmt: skip
+    return table.getvalue()
 
 
 def git_commit() -> str:

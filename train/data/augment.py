@@ -11,7 +11,9 @@ import numpy as np
 
 from edge_runtime.model.preprocess import Image
 
-__all__ = ["face_crop"]
+__all__ = ["face_crop", "photo", "small_picture"]
+
+_GRAY = 125  # what a covered patch shows: about the mean of natural photos
 
 
 def face_crop(image: Image, rng: np.random.Generator) -> Image:
@@ -51,4 +53,48 @@ def face_crop(image: Image, rng: np.random.Generator) -> Image:
         ph, pw = (int(side * rng.uniform(0.15, 0.4)) for side in (height, width))
         top, left = int(rng.integers(0, height - ph)), int(rng.integers(0, width - pw))
         out[top : top + ph, left : left + pw] = int(rng.integers(0, 256))
+    return np.asarray(out, np.uint8)
+
+
+def small_picture(image: Image, rng: np.random.Generator) -> Image:
+    """Flip, shift by up to an eighth and cover a patch: for pictures of a few dozen pixels.
+
+    Args:
+        image: uint8, (H, W, 3).
+        rng: Source of all randomness.
+    """
+    height, width = image.shape[:2]
+    if rng.random() < 0.5:
+        image = image[:, ::-1]
+    pad = height // 8
+    top, left = (int(v) for v in rng.integers(0, 2 * pad + 1, 2))
+    rows = np.clip(np.arange(height) + top - pad, 0, height - 1)
+    columns = np.clip(np.arange(width) + left - pad, 0, width - 1)
+    out = image[rows[:, None], columns]
+    half = height // 8
+    y, x = (int(v) for v in rng.integers(0, (height, width)))
+    out[max(0, y - half) : y + half, max(0, x - half) : x + half] = _GRAY
+    return np.asarray(out, np.uint8)
+
+
+def photo(image: Image, rng: np.random.Generator) -> Image:
+    """Flip, cut out and enlarge a part, turn a little, change light and color.
+
+    Args:
+        image: uint8, (H, W, 3).
+        rng: Source of all randomness.
+    """
+    height, width = image.shape[:2]
+    if rng.random() < 0.5:
+        image = image[:, ::-1]
+    matrix = cv2.getRotationMatrix2D(
+        (width / 2, height / 2), float(rng.uniform(-10, 10)), float(rng.uniform(0.9, 1.5))
+    )
+    matrix[:, 2] += rng.uniform(-0.12, 0.12, 2) * np.array([width, height])
+    out = cv2.warpAffine(
+        np.ascontiguousarray(image), matrix, (width, height), borderMode=cv2.BORDER_REPLICATE
+    )
+    light = rng.uniform(0.75, 1.3) * rng.uniform(0.92, 1.08, 3)
+    table = np.arange(256)[:, None] * light + rng.uniform(-20, 20)
+    out = cv2.LUT(out, np.clip(table, 0, 255).astype(np.uint8)[None])
     return np.asarray(out, np.uint8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -11,72 +12,114 @@ import numpy.typing as npt
 from edge_runtime.media.image import read_for
 from edge_runtime.model.card import InputSpec
 from edge_runtime.model.preprocess import Image, preprocess
-from train.data.folders import Sample
+from train.data.samples import Sample
 
-__all__ = ["Augment", "PhotoBatches"]
+__all__ = ["Augment", "EpochBatches", "PhotoBatches", "one_hot"]
 
-Augment = Callable[[Image, np.random.Generator], Image]
+Augment: TypeAlias = Callable[[Image, np.random.Generator], Image]
+Targets: TypeAlias = npt.NDArray[np.float32]
 
 _CACHE_LIMIT_BYTES = 1_500_000_000
 
 
-class PhotoBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches of (uint8 (B, H, W, 3) RGB, float32 (B, K) one-hot).
+def one_hot(samples: Sequence[Sample], labels: tuple[str, ...]) -> Targets:
+    """Return float32 (N, K): 1 at each sample's label."""
+    index = {label: i for i, label in enumerate(labels)}
+    return np.eye(len(labels), dtype=np.float32)[[index[s.label] for s in samples]]
+
+
+class EpochBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches whose order and variation depend on a seed and on which epoch it is."""
+
+    epoch = 0
+
+    def start_at(self, epoch: int) -> None:
+        """Go on where an interrupted run stopped."""
+        self.epoch = epoch
+        self.begin_epoch()
+
+    def on_epoch_end(self) -> None:
+        """Go on to the next epoch."""
+        self.epoch += 1
+        self.begin_epoch()
+
+    def begin_epoch(self) -> None:
+        """Do what a new epoch asks for; `epoch` says which."""
+
+
+class PhotoBatches(EpochBatches):
+    """Batches of (uint8 (B, H, W, 3) RGB, float32 (B, K) targets[, float32 (B,) weights]).
 
     Preprocessed photos are kept in memory where they fit in 1.5 GB, else read again each epoch.
-    Order and augmentation depend on the seed and the epoch alone.
     """
 
     def __init__(
         self,
         samples: Sequence[Sample],
-        labels: tuple[str, ...],
+        targets: Targets,
         spec: InputSpec,
         batch: int,
+        *,
         augment: Augment | None = None,
+        mixup: float = 0.0,
+        weights: npt.NDArray[np.float32] | None = None,
         seed: int | None = None,
         workers: int = 2,
     ) -> None:
-        """Take samples; a seed of None keeps their order (for evaluation)."""
+        """Take photos and what is to be answered.
+
+        Args:
+            samples: The photos.
+            targets: float32 (N, K), what each is.
+            spec: The model's input.
+            batch: Photos a batch; the last one may be smaller.
+            augment: Varies each photo.
+            mixup: Alpha of the Beta distribution by which photos of a batch are mixed; 0 none.
+            weights: float32 (N,), how much each photo counts.
+            seed: None keeps the photos in their order (for evaluation).
+            workers: Threads.
+        """
         super().__init__(workers=workers, max_queue_size=16)
         self._samples = list(samples)
+        self._targets = targets
         self._spec = spec
         self._batch = batch
         self._augment = augment
+        self._mixup = mixup
+        self._weights = weights
         self._seed = seed
-        self._epoch = 0
-        index = {label: i for i, label in enumerate(labels)}
-        self._onehot = np.eye(len(labels), dtype=np.float32)[
-            [index[s.label] for s in self._samples]
-        ]
         size = len(self._samples) * spec.height_px * spec.width_px * 3
         self._cache: list[Image | None] | None = None
         if size <= _CACHE_LIMIT_BYTES:
             self._cache = [None] * len(self._samples)
-        self._order = self._shuffled()
+        self.begin_epoch()
 
     def __len__(self) -> int:
-        """Return the number of batches, the last one may be smaller."""
+        """Return the number of batches."""
         return -(-len(self._samples) // self._batch)
 
-    def __getitem__(self, index: int) -> tuple[Image, npt.NDArray[np.float32]]:
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
         """Return one batch."""
         chosen = self._order[index * self._batch : (index + 1) * self._batch]
         images = np.stack([self._photo(int(i)) for i in chosen])
+        targets = self._targets[chosen]
+        rng = np.random.default_rng([self._seed or 0, self.epoch, index])
         if self._augment is not None:
-            rng = np.random.default_rng([self._seed or 0, self._epoch, index])
             images = np.stack([self._augment(image, rng) for image in images])
-        return images, self._onehot[chosen]
+        if self._mixup > 0:
+            images, targets = _mixed(images, targets, self._mixup, rng)
+        if self._weights is None:
+            return images, targets
+        return images, targets, self._weights[chosen]
 
-    def on_epoch_end(self) -> None:
+    def begin_epoch(self) -> None:
         """Shuffle anew."""
-        self._epoch += 1
-        self._order = self._shuffled()
-
-    def _shuffled(self) -> npt.NDArray[np.int64]:
-        if self._seed is None:
-            return np.arange(len(self._samples))
-        return np.random.default_rng([self._seed, self._epoch]).permutation(len(self._samples))
+        n = len(self._samples)
+        self._order = (
+            np.arange(n)
+            if self._seed is None
+            else np.random.default_rng([self._seed, self.epoch]).permutation(n)
+        )
 
     def _photo(self, i: int) -> Image:
         if self._cache is not None:
@@ -87,3 +130,15 @@ class PhotoBatches(keras.utils.PyDataset):  # type: ignore[misc]
         if self._cache is not None:
             self._cache[i] = photo
         return photo
+
+
+def _mixed(
+    images: Image, targets: Targets, alpha: float, rng: np.random.Generator
+) -> tuple[Image, Targets]:
+    """Blend each photo with another of the batch, targets alike (Zhang et al. 2018, mixup)."""
+    share = rng.beta(alpha, alpha, len(images)).astype(np.float32)
+    share = np.maximum(share, 1 - share)
+    other = rng.permutation(len(images))
+    a = share[:, None, None, None]
+    blended = np.rint(a * images + (1 - a) * images[other]).astype(np.uint8)
+    return blended, share[:, None] * targets + (1 - share[:, None]) * targets[other]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.model.card import InputSpec
 from edge_runtime.model.preprocess import Image
+from train.data.batches import EpochBatches
 from train.data.face_scenes import SceneMaker
 from train.data.scene_faces import Face
 from train.networks.detector_loss import TARGET_CHANNELS
@@ -53,7 +53,7 @@ def targets(faces: Sequence[Face], spec: InputSpec) -> npt.NDArray[np.float32]:
     return out
 
 
-class SceneBatches(keras.utils.PyDataset):  # type: ignore[misc]
+class SceneBatches(EpochBatches):
     """Batches of (uint8 (B, H, W, 3) RGB scenes, float32 (B, A, 16) targets)."""
 
     def __init__(
@@ -63,7 +63,6 @@ class SceneBatches(keras.utils.PyDataset):  # type: ignore[misc]
         super().__init__(workers=2, max_queue_size=8)
         self._maker, self._spec = maker, spec
         self._batch, self._steps, self._seed = batch, steps, seed
-        self._epoch = 0
 
     def __len__(self) -> int:
         """Return the batches of an epoch."""
@@ -71,11 +70,7 @@ class SceneBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> tuple[Image, npt.NDArray[np.float32]]:
         """Return one batch."""
-        rng = np.random.default_rng([self._seed, self._epoch, index])
+        rng = np.random.default_rng([self._seed, self.epoch, index])
         scenes = [self._maker.scene(rng) for _ in range(self._batch)]
         images = np.stack([image for image, _ in scenes])
         return images, np.stack([targets(faces, self._spec) for _, faces in scenes])
-
-    def on_epoch_end(self) -> None:
-        """Make other scenes."""
-        self._epoch += 1

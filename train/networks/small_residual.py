@@ -33,7 +33,7 @@ def small_residual(
         x = _residual(x, width)
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dropout(dropout)(x)
-    scores = layers.Dense(classes, activation="softmax", name="scores")(x)
+    scores = layers.Dense(classes, activation="softmax", name="scores", dtype="float32")(x)
     return keras.Model(image, scores)
 
 

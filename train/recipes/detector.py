@@ -32,11 +32,12 @@ from edge_runtime.model.preprocess import letterbox_scale, preprocess
 from train.data.annotations import AnnotatedPhoto, read_annotations, read_people
 from train.data.face_scenes import SceneMaker
 from train.data.face_targets import SceneBatches
-from train.data.folders import Sample
+from train.data.samples import Sample
 from train.errors import DataError
-from train.fit import compiles_faster, fit, one_cycle
+from train.fit import fit, one_cycle
 from train.networks.detector_loss import DetectorLoss
 from train.networks.face_detector import decoded_model, detector_network
+from train.precision import compiles_faster
 from train.run_folder import RunFolder, git_commit
 
 __all__ = ["train_detector"]

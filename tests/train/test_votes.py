@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from train.data.samples import Sample
+from train.data.votes import read_votes, voted_targets
+from train.errors import DataError
+
+LABELS = ("happy", "sad")
+ROOT = Path("data")
+TABLE = Path("votes.csv")
+
+
+def _votes(**rows: tuple[float, float]) -> dict[str, np.ndarray]:
+    return {f"train/happy/{name}.png": np.array(row, np.float32) for name, row in rows.items()}
+
+
+def _sample(name: str, label: str = "happy") -> Sample:
+    return Sample(ROOT / "train" / "happy" / f"{name}.png", label)
+
+
+def test_votes_come_in_the_order_of_the_labels_and_other_columns_are_ignored() -> None:
+    TABLE.write_text("sad,file,unknown,happy\n1,train/a.png,9,8\n4.5,train/b.png,,0\n")
+    votes = read_votes(TABLE, LABELS)
+    assert {file: row.tolist() for file, row in votes.items()} == {
+        "train/a.png": [8.0, 1.0],
+        "train/b.png": [0.0, 4.5],
+    }
+    assert all(row.dtype == np.float32 for row in votes.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        pytest.param("file,happy\na,1\n", "no column sad", id="label without column"),
+        pytest.param("name,happy,sad\na,1,2\n", "no column file", id="no file"),
+        pytest.param("", "no column file, happy, sad", id="empty"),
+        pytest.param("file,happy,sad\na,1,many\n", "a vote is not a number", id="word"),
+        pytest.param("file,happy,sad\na,1,\n", "a vote is not a number", id="blank"),
+        pytest.param("file,happy,sad\na,1\n", "a vote is not a number", id="short row"),
+        pytest.param(b"file,happy,sad\n\xff\xfe,1,2\n", "cannot be read", id="not UTF-8"),
+        pytest.param(None, "cannot be read", id="no such file"),
+    ],
+)
+def test_what_is_no_table_of_votes_is_refused(text, says: str) -> None:
+    if text is not None:
+        TABLE.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(DataError) as caught:
+        read_votes(TABLE, LABELS)
+    assert str(caught.value).startswith(f"votes.csv: {says}")
+
+
+@pytest.mark.parametrize(
+    ("share", "target"),
+    [
+        pytest.param(0.0, [1.0, 0.0], id="label alone"),
+        pytest.param(0.7, [0.475, 0.525], id="blend"),  # 0.3 (1, 0) + 0.7 (0.25, 0.75)
+        pytest.param(1.0, [0.25, 0.75], id="votes alone"),
+    ],
+)
+def test_target_blends_the_label_with_the_votes(share: float, target: list[float]) -> None:
+    out = voted_targets([_sample("a")], LABELS, _votes(a=(2, 6)), ROOT, share)
+    assert out == pytest.approx(np.array([target]))
+    assert out.dtype == np.float32
+
+
+def test_photo_without_votes_keeps_its_label() -> None:
+    samples = [_sample("a", "sad"), _sample("none", "sad"), _sample("zero", "sad"), _sample("b")]
+    votes = _votes(a=(1, 1), zero=(0, 0), b=(0, 5))
+    out = voted_targets(samples, LABELS, votes, ROOT, 0.5)
+    assert out == pytest.approx(np.array([[0.25, 0.75], [0, 1], [0, 1], [0.5, 0.5]]))
+
+
+def test_votes_on_other_photos_only_are_refused() -> None:
+    with pytest.raises(DataError, match="none of the files in the table of votes is among"):
+        voted_targets([_sample("a")], LABELS, _votes(b=(1, 1)), ROOT, 0.5)

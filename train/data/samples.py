@@ -1,0 +1,47 @@
+"""One labelled photo, and why some are not used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Problem", "Sample"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One photo.
+
+    Attributes:
+        path: Where it is.
+        label: What it shows: its class folder.
+        split: train, val or test; empty until it is decided.
+        group: Photos of one group stay in one split: those of a subfolder of the class folder
+            (one person, one burst), whatever the class. A photo by itself is its own group.
+    """
+
+    path: Path
+    label: str
+    split: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A file that is not trained on, or that deserves a look.
+
+    Attributes:
+        path: The file.
+        kind: What is wrong, in a word or two; the report groups by it.
+        detail: The same for people, with what to compare it to.
+        label: Its class folder.
+        other: The photo it repeats.
+        kept: It is used all the same.
+    """
+
+    path: Path
+    kind: str
+    detail: str
+    label: str
+    other: Path | None = None
+    kept: bool = False

@@ -1,0 +1,98 @@
+"""Training who is who: an embedding whose angles part people, and a direction a person."""
+
+from __future__ import annotations
+
+import time
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.model.catalog import find_model
+from train.data.batches import PhotoBatches, one_hot
+from train.data.samples import Sample
+from train.fit import fit, optimizer
+from train.job import Job, Trained
+from train.networks.face_embedding import (
+    SCALE,
+    MarginSoftmax,
+    answering_model,
+    embedding_network,
+)
+from train.networks.shipped_faces import load_shipped
+from train.precision import choose_policy, compiles_faster
+
+__all__ = ["train_identity"]
+
+
+def train_identity(job: Job) -> Trained:
+    """Train the plan's embedding, or take the shipped one as it is, and point at each person.
+
+    The people of `--background` teach the embedding and are no answers.
+    """
+    keras.config.set_dtype_policy(choose_policy(job.options.precision))
+    people = (*job.labels, *sorted({s.label for s in job.background} - set(job.labels)))
+    model = _network(job, len(people))
+    seconds = 0.0
+    if not job.plan.frozen:
+        seconds = _fit(model, job, people)
+    keras.config.set_dtype_policy("float32")
+    final = embedding_network(job.spec, len(people), job.plan.backbone, "none")
+    final.set_weights(model.get_weights())
+    if job.plan.frozen:
+        began = time.monotonic()
+        directions = _directions(final, job)
+        seconds = time.monotonic() - began
+    else:
+        learned = np.asarray(final.get_layer("cosines").directions, np.float32)
+        directions = learned[:, : len(job.labels)]
+    return Trained(answering_model(final, directions, SCALE), seconds)
+
+
+def _network(job: Job, people: int) -> keras.Model:
+    weights = job.plan.weights
+    if not weights.endswith(".onnx"):
+        return embedding_network(job.spec, people, job.plan.backbone, weights)
+    model = embedding_network(job.spec, people, job.plan.backbone, "none")
+    load_shipped(model, find_model(weights))
+    return model
+
+
+def _fit(model: keras.Model, job: Job, people: tuple[str, ...]) -> float:
+    plan, options = job.plan, job.options
+    taught = [*job.dataset.of("train"), *job.background]
+    train = PhotoBatches(
+        taught, one_hot(taught, people), job.spec, plan.batch,
+        augment=plan.augment, mixup=plan.mixup, seed=options.seed,
+    )  # fmt: skip
+    held = job.dataset.of("val")
+    val = PhotoBatches(held, one_hot(held, people), job.spec, plan.batch)
+    model.compile(
+        optimizer=optimizer(plan, plan.epochs * len(train)),
+        loss=MarginSoftmax(),
+        metrics=["accuracy"],
+        jit_compile=compiles_faster(),
+    )
+    progress = fit(
+        model, train, val, plan.epochs, job.run, seed=options.seed, patience=options.patience
+    )
+    return progress.seconds
+
+
+def _directions(model: keras.Model, job: Job) -> npt.NDArray[np.float32]:
+    """Return where each person's training photos point on average, float32 (128, K)."""
+    photos = job.dataset.of("train")
+    embeddings = _embed(model, photos, job)
+    truth = np.array([job.labels.index(s.label) for s in photos])
+    return np.stack([embeddings[truth == i].mean(0) for i in range(len(job.labels))], axis=1)
+
+
+def _embed(model: keras.Model, photos: list[Sample], job: Job) -> npt.NDArray[np.float32]:
+    """Return embeddings of photos and their mirror images, averaged, float32 (N, 128)."""
+    part = keras.Model(model.input, model.get_layer("embedding").output)
+    asked = np.zeros((len(photos), 1), np.float32)
+    rows = [
+        part(images, training=False) + part(images[:, :, ::-1], training=False)
+        for images, _ in PhotoBatches(photos, asked, job.spec, job.plan.batch)
+    ]
+    return np.concatenate([np.asarray(row, np.float32) for row in rows])

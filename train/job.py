@@ -1,0 +1,63 @@
+"""What a way of training is given, and what it gives back."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.model.card import InputSpec
+from train.data.clean import Dataset
+from train.data.samples import Sample
+from train.options import TrainOptions
+from train.recipe import Plan
+from train.run_folder import RunFolder
+
+__all__ = ["Job", "Trained"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One training.
+
+    Attributes:
+        plan: How, with what the user set in place of the recipe's own.
+        dataset: The photos.
+        labels: In output order.
+        targets: float32 (N, K) of the training photos.
+        weights: float32 (N,), how much each counts, or None.
+        spec: The model's input.
+        run: The run folder, already told its photos.
+        options: What the user set.
+        background: Photos of further people, who are taught and never answered.
+    """
+
+    plan: Plan
+    dataset: Dataset
+    labels: tuple[str, ...]
+    targets: npt.NDArray[np.float32]
+    weights: npt.NDArray[np.float32] | None
+    spec: InputSpec
+    run: RunFolder
+    options: TrainOptions
+    background: tuple[Sample, ...] = ()
+
+    def say(self, line: str) -> None:
+        """Tell the user."""
+        print(line, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What came out.
+
+    Attributes:
+        model: float32; its head is a Dense softmax named `scores`.
+        seconds: Time it took, that before a resume included.
+    """
+
+    model: keras.Model
+    seconds: float

@@ -1,0 +1,83 @@
+"""The shipped face model as a starting point: its int8 weights back in a Keras network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import onnx
+from keras import layers
+from onnx import numpy_helper
+
+from edge_runtime.errors import EdgeError
+
+__all__ = ["load_shipped"]
+
+
+def load_shipped(model: keras.Model, path: str | Path) -> None:
+    """Give a network the convolutions of an exported file of the same architecture.
+
+    In the file batch normalization is part of the convolutions; here it is set to add their bias
+    and do nothing else.
+
+    Args:
+        model: See `train.networks.face_embedding.embedding_network`.
+        path: An .onnx, quantized or not.
+
+    Raises:
+        EdgeError: The file cannot be read, or is of another architecture.
+    """
+    try:
+        proto = onnx.load(path)
+    except Exception as error:  # protobuf raises its own kinds
+        raise EdgeError(f"{path}: cannot be read as ONNX ({error})") from None
+    values = {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer}
+    made_by = {out: node for node in proto.graph.node for out in node.output}
+    found = [
+        (_value(node.input[1], values, made_by), _value(node.input[2], values, made_by))
+        for node in proto.graph.node
+        if node.op_type == "Conv" and len(node.input) == 3
+    ]
+    pairs = _convolutions(model)
+    if len(found) != len(pairs):
+        raise EdgeError(
+            f"{path}: has {len(found)} convolutions, the network {len(pairs)}; it was exported "
+            "from another --backbone or --size"
+        )
+    for (kernel, bias), (convolution, normal) in zip(found, pairs, strict=True):
+        place = (2, 3, 0, 1) if isinstance(convolution, layers.DepthwiseConv2D) else (2, 3, 1, 0)
+        turned = kernel.transpose(place)
+        if turned.shape != tuple(convolution.kernel.shape):
+            raise EdgeError(
+                f"{path}: a convolution is {turned.shape}, the network's "
+                f"{tuple(convolution.kernel.shape)}; it was exported from another --backbone"
+            )
+        convolution.set_weights([turned])
+        ones, zeros = np.ones_like(bias), np.zeros_like(bias)
+        normal.set_weights([ones, bias, zeros, ones * (1 - normal.epsilon)])
+
+
+def _convolutions(model: keras.Model) -> list[tuple[Any, Any]]:
+    kinds = (layers.Conv2D, layers.DepthwiseConv2D)
+    convolutions = [layer for layer in model.layers if isinstance(layer, kinds)]
+    normals = [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
+    return list(zip(convolutions, normals, strict=True))
+
+
+def _value(
+    name: str, values: dict[str, npt.NDArray[Any]], made_by: dict[str, onnx.NodeProto]
+) -> npt.NDArray[np.float32]:
+    """Return a constant of the graph, dequantized where it is int8 or int32."""
+    if name in values:
+        return np.asarray(values[name], np.float32)
+    node = made_by[name]
+    stored, scale, zero = (values[n] for n in node.input)
+    axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
+    shape = [1] * stored.ndim
+    if scale.ndim:
+        shape[axis] = -1
+    whole = stored.astype(np.float32) - zero.astype(np.float32).reshape(shape)
+    return np.asarray(whole * scale.reshape(shape), np.float32)

@@ -1,0 +1,52 @@
+"""Who is it, among the people of some folders.
+
+python -m train faces --data people/ --output runs/people
+"""
+
+from __future__ import annotations
+
+from train.data.augment import face_crop
+from train.recipe import Plan, Recipe
+
+__all__ = ["RECIPE"]
+
+FACE_MARGIN = 0.1
+
+RECIPE = Recipe(
+    name="faces",
+    task="identity",
+    region="face",
+    face_margin=FACE_MARGIN,
+    find_faces=True,
+    plans={
+        "head": Plan(
+            None,
+            embedding=True,
+            frozen=True,
+            backbone="mobilenet-0.75",
+            weights="faces.onnx",
+            size_px=128,
+            epochs=1,
+            batch=64,
+        ),
+        "identity": Plan(
+            None,
+            embedding=True,
+            backbone="mobilenet-0.75",
+            size_px=128,
+            epochs=40,
+            batch=128,
+            learning_rate=2e-3,
+            weight_decay=2e-2,
+            augment=face_crop,
+        ),
+        "seed": Plan(
+            None,
+            frozen=True,
+            backbone="mobilenet-0.75",
+            size_px=160,
+            epochs=1,
+            batch=32,
+        ),
+    },
+)

@@ -1,0 +1,40 @@
+"""Ten kinds of objects in 32 px pictures.
+
+python -m train objects --data cifar10/ --output runs/objects
+"""
+
+from __future__ import annotations
+
+from train.data.augment import small_picture
+from train.networks.pooled_residual import pooled_residual, pooled_residual_deployed
+from train.networks.seed import seed_objects
+from train.recipe import Plan, Recipe
+
+__all__ = ["RECIPE"]
+
+RECIPE = Recipe(
+    name="objects",
+    plans={
+        "residual": Plan(
+            pooled_residual,
+            deployed=pooled_residual_deployed,
+            size_px=32,
+            epochs=45,
+            batch=512,
+            optimizer="sgd",
+            learning_rate=0.6,
+            weight_decay=6e-3,
+            label_smoothing=0.2,
+            augment=small_picture,
+        ),
+        "seed": Plan(
+            seed_objects,
+            size_px=32,
+            epochs=15,
+            batch=64,
+            optimizer="adam",
+            learning_rate=1e-3,
+            schedule="constant",
+        ),
+    },
+)

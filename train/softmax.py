@@ -1,0 +1,65 @@
+"""Training with one softmax over the classes: from scratch, or a backbone with a new head."""
+
+from __future__ import annotations
+
+import time
+
+import keras
+
+from train.data.batches import PhotoBatches, one_hot
+from train.fit import fit, optimizer
+from train.head import train_head
+from train.job import Job, Trained
+from train.networks.transfer import freeze_backbone, transfer_network, unfreeze_backbone
+from train.precision import choose_policy, compiles_faster
+
+__all__ = ["train_softmax"]
+
+
+def train_softmax(job: Job) -> Trained:
+    """Train the plan's network; its last layer is a Dense softmax named `scores`."""
+    plan, spec, classes = job.plan, job.spec, len(job.labels)
+    keras.config.set_dtype_policy(choose_policy(job.options.precision))
+    if plan.network is not None:
+        model = plan.network(spec, classes)
+    else:
+        model = transfer_network(spec, classes, plan.backbone, job.plan.weights)
+    seconds = 0.0
+    if plan.backbone:
+        began = time.monotonic()
+        freeze_backbone(model)
+        photos = PhotoBatches(job.dataset.of("train"), job.targets, spec, plan.batch)
+        train_head(model, photos, job.targets, job.weights, job.say)
+        seconds = time.monotonic() - began
+    if not plan.frozen:
+        seconds += _fit(model, job)
+    keras.config.set_dtype_policy("float32")
+    build = plan.deployed or plan.network
+    final = (
+        build(spec, classes) if build else transfer_network(spec, classes, plan.backbone, "none")
+    )
+    final.set_weights(model.get_weights())
+    return Trained(final, seconds)
+
+
+def _fit(model: keras.Model, job: Job) -> float:
+    """Train the whole network; return the seconds it took, those before a resume included."""
+    plan, options = job.plan, job.options
+    if plan.backbone:
+        unfreeze_backbone(model)
+    train = PhotoBatches(
+        job.dataset.of("train"), job.targets, job.spec, plan.batch,
+        augment=plan.augment, mixup=plan.mixup, weights=job.weights, seed=options.seed,
+    )  # fmt: skip
+    held = job.dataset.of("val")
+    val = PhotoBatches(held, one_hot(held, job.labels), job.spec, plan.batch)
+    model.compile(
+        optimizer=optimizer(plan, plan.epochs * len(train)),
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=plan.label_smoothing),
+        metrics=["accuracy"],
+        jit_compile=compiles_faster(),
+    )
+    progress = fit(
+        model, train, val, plan.epochs, job.run, seed=options.seed, patience=options.patience
+    )
+    return progress.seconds
