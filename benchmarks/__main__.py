@@ -9,6 +9,7 @@ import typer
 
 from edge_runtime.apps.rows import write_json
 from edge_runtime.cli_errors import EdgeGroup
+from edge_runtime.errors import OptionError
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -47,13 +48,39 @@ def startup(
 @app.command()
 def accuracy(
     model: Annotated[str, typer.Option(help="Model file or shipped name.")],
-    split: Annotated[Path, typer.Option(help="split.csv of the run the model came from.")],
+    run: Annotated[Path, typer.Option(help="Run folder the model came from.")],
+    fp32: Annotated[
+        Path | None, typer.Option(help="The same model exported with --precision fp32.")
+    ] = None,
+    subset: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=DIR: also score the labels that have a folder there, alone."),
+    ] = None,
 ) -> None:
-    """What a model file answers on the test photos of its run, with n."""
+    """What a model file answers on the test photos of its run, beside Keras and fp32, with n."""
     from benchmarks.accuracy import measure_accuracy
 
-    figures = measure_accuracy(model, split)
+    parts = [part.partition("=") for part in subset or ()]
+    wrong = next((name + sign for name, sign, folder in parts if not folder), None)
+    if wrong is not None:
+        raise OptionError(f"--subset {wrong}: expected NAME=DIR")
+    figures = measure_accuracy(model, run, fp32, {name: Path(folder) for name, _, folder in parts})
     _write(f"accuracy-{figures['model']['name']}", figures)
+
+
+@app.command()
+def expression(
+    run: Annotated[Path, typer.Option(help="Run folder the model came from, on FER2013.")],
+    votes: Annotated[Path, typer.Option(help="FER+ votes, as scripts/fer_votes.py writes them.")],
+    model: Annotated[str, typer.Option(help="Model file or shipped name.")] = "expression",
+    peer: Annotated[
+        list[Path] | None, typer.Option(help="Keras file of a network to compare with.")
+    ] = None,
+) -> None:
+    """Expressions beside another network, also where FER+ voters agree with the label."""
+    from benchmarks.expression import measure_expression
+
+    _write("expression", measure_expression(model, run, votes, peer or []))
 
 
 @app.command()

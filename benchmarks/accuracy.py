@@ -1,83 +1,212 @@
-"""A model file on the test photos of the run it came from."""
+"""A model on the test photos of the run it came from: Keras, fp32 and the shipped file, one run."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from edge_runtime.errors import SourceError
-from edge_runtime.faces.detector import OnnxFaceDetector
-from edge_runtime.measure.confusion import classification_report, pair_accuracy
+from benchmarks.macs import count_macs
+from edge_runtime.apps.bench import bench_model
+from edge_runtime.apps.progress import progress
+from edge_runtime.errors import OptionError, SourceError
+from edge_runtime.faces.boxes import non_maximum_suppression
 from edge_runtime.measure.detection import COUNTED_FROM_PX, average_precision
 from edge_runtime.measure.machine import describe_machine
+from edge_runtime.measure.scoring import score_report
 from edge_runtime.media.image import read_for, read_image
+from edge_runtime.model.card import InputSpec, ModelCard
 from edge_runtime.model.catalog import find_model
-from edge_runtime.model.classifier import Classifier
-from edge_runtime.model.session import Session, SessionOptions, open_session
+from edge_runtime.model.preprocess import Image, letterbox_scale, preprocess
+from edge_runtime.model.session import SessionOptions, open_session
 
-__all__ = ["measure_accuracy"]
+__all__ = ["measure_accuracy", "test_rows"]
+
+_BATCH = 64
+_FAINTEST = 0.02  # detections below it do not move average precision
+_BENCH_S = 3.0
+
+Row = tuple[Path, str]
+Ask = Callable[[Image], dict[str, npt.NDArray[np.float32]]]
 
 
-def measure_accuracy(model: str, split: Path) -> dict[str, Any]:
-    """Score a model file on the rows of split.csv whose split is test.
+def measure_accuracy(
+    model: str, run: Path, fp32: Path | None, subsets: Mapping[str, Path]
+) -> dict[str, Any]:
+    """Score a model file on the rows of a run's split.csv whose split is test.
+
+    Args:
+        model: Model file or shipped name.
+        run: The run folder it came from; its model.keras must be the one the card names.
+        fp32: The same model before quantization, where there is one.
+        subsets: Name to a folder whose subfolders are labels: scored as a closed set of these.
 
     Returns:
-        Classifiers: n, accuracy, precision, recall, confusion, and happy against sad where both
-        are labels. Detectors: average precision at IoU 0.5 over faces of 24 px or more, recall.
+        Accuracy of each with n, 95% interval, precision, recall and calibration (detectors:
+        average precision at IoU 0.5 over faces of 24 px or more); multiply-accumulates, and the
+        latency of a frame on one thread.
 
     Raises:
         SourceError: There are no test rows.
+        OptionError: The files do not belong together.
     """
+    rows = test_rows(run)
+    path = find_model(model)
+    shipped = open_session(path, SessionOptions("cpu"))
+    card = shipped.card
+    _check_origin(card, run)
+    askers: dict[str, Ask] = {"keras": _keras(run / "model.keras")}
+    files = {card.precision: path}
+    if fp32 is not None:
+        session = open_session(fp32, SessionOptions("cpu"))
+        if session.card.provenance.get("weights_sha256") != card.provenance["weights_sha256"]:
+            raise OptionError(f"--fp32 {fp32}: not of the same weights as {path}")
+        askers["fp32"] = session.run
+        files["fp32"] = fp32
+    askers[card.precision] = shipped.run
+    score = _score_detector if card.task == "detection" else _score_classifier
+    with progress("asking", len(rows)) as step:
+        test = score(askers, rows, card, subsets, step)
+    return {
+        "schema": 2,
+        "command": f"python -m benchmarks accuracy --model {card.name} --run RUN"
+        + (" --fp32 FILE" if fp32 else "")
+        + "".join(f" --subset {name}=DIR" for name in subsets),
+        "machine": describe_machine(),
+        "model": {
+            "name": card.name,
+            "sha256": card.sha256,
+            "precision": card.precision,
+            "bytes": path.stat().st_size,
+            "labels": len(card.labels),
+            "input": [card.input.height_px, card.input.width_px],
+            "macs": count_macs(path),
+        },
+        "provenance": card.provenance,
+        "test": test,
+        "latency_ms": {
+            name: next(
+                bench_model(file, provider="cpu", threads=[1], batches=[1], duration_s=_BENCH_S)
+            )["inference_ms"]
+            for name, file in files.items()
+        },
+    }
+
+
+def test_rows(run: Path) -> list[Row]:
+    """Return path and label of each test photo of a run."""
+    split = run / "split.csv"
     if not split.is_file():
-        raise SourceError(f"{split}: no such file; --split takes a run folder's split.csv")
+        raise SourceError(f"{split}: no such file; --run takes the run folder the model came from")
     with split.open(newline="", encoding="utf-8") as file:
         rows = [(Path(r["path"]), r["label"]) for r in csv.DictReader(file) if r["split"] == "test"]
     if not rows:
         raise SourceError(f"{split}: no row whose split is test")
-    session = open_session(find_model(model), SessionOptions("cpu"))
-    card = session.card
-    score = _score_detector if card.task == "detection" else _score_classifier
-    return {
-        "schema": 1,
-        "command": f"python -m benchmarks accuracy --model {card.name} --split RUN/split.csv",
-        "machine": describe_machine(),
-        "model": {"name": card.name, "sha256": card.sha256, "precision": card.precision},
-        "test": score(session, rows),
-    }
+    return rows
 
 
-def _score_classifier(session: Session, rows: list[tuple[Path, str]]) -> dict[str, Any]:
-    classifier = Classifier(session)
-    inputs = [classifier.prepare(read_for(path, session.card.input).image_bgr) for path, _ in rows]
-    scores = np.concatenate(
-        [classifier.scores(np.stack(inputs[i : i + 64])) for i in range(0, len(inputs), 64)]
-    )
-    labels = classifier.labels
-    truth = np.array([labels.index(label) for _, label in rows])
-    report = classification_report(scores, truth, labels)
-    if {"happy", "sad"} <= set(labels):
-        pair, n = pair_accuracy(scores, truth, (labels.index("happy"), labels.index("sad")))
-        report["happy_sad"] = {"accuracy": round(pair, 4), "n": n}
-    return report
+def _check_origin(card: ModelCard, run: Path) -> None:
+    digest = hashlib.sha256((run / "model.keras").read_bytes()).hexdigest()
+    if digest != card.provenance.get("weights_sha256"):
+        raise OptionError(f"--run {run}: model {card.name} was not exported from this run")
 
 
-def _score_detector(session: Session, rows: list[tuple[Path, str]]) -> dict[str, Any]:
-    detector = OnnxFaceDetector(session)
-    found, truth = [], []
+def _keras(path: Path) -> Ask:
+    import keras
+
+    model = keras.saving.load_model(path, compile=False)
+
+    def ask(images: Image) -> dict[str, npt.NDArray[np.float32]]:
+        out = model(images, training=False)
+        named = out if isinstance(out, dict) else {"scores": out}
+        return {name: np.asarray(value, np.float32) for name, value in named.items()}
+
+    return ask
+
+
+def _score_classifier(
+    askers: Mapping[str, Ask],
+    rows: Sequence[Row],
+    card: ModelCard,
+    subsets: Mapping[str, Path],
+    step: Callable[[], None],
+) -> dict[str, Any]:
+    answers: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in askers}
+    for start in range(0, len(rows), _BATCH):
+        part = rows[start : start + _BATCH]
+        images = np.stack([_input(path, card.input) for path, _ in part])
+        for name, ask in askers.items():
+            answers[name].append(ask(images)["scores"])
+        for _ in part:
+            step()
+    truth = np.array([card.labels.index(label) for _, label in rows], np.int64)
+    below = card.reject.below if card.reject and card.reject.on == "probability" else None
+    out: dict[str, Any] = {}
+    for name, parts in answers.items():
+        scores = np.concatenate(parts)
+        out[name] = score_report(scores, truth, card.labels, below)
+        for subset, folder in subsets.items():
+            out[name].setdefault("subsets", {})[subset] = _closed(scores, truth, card, folder)
+    return out
+
+
+def _closed(
+    scores: npt.NDArray[np.float32], truth: npt.NDArray[np.int64], card: ModelCard, folder: Path
+) -> dict[str, Any]:
+    """Return accuracy among some labels alone, asked about their photos alone."""
+    names = {p.name for p in folder.iterdir() if p.is_dir()} if folder.is_dir() else set()
+    columns = [i for i, label in enumerate(card.labels) if label in names]
+    rows = np.isin(truth, columns)
+    if not rows.any():
+        raise SourceError(f"{folder}: none of the model's labels has a folder there")
+    labels = tuple(card.labels[i] for i in columns)
+    place = {column: i for i, column in enumerate(columns)}
+    chosen = scores[rows][:, columns]
+    inside = np.array([place[int(t)] for t in truth[rows]], np.int64)
+    report = score_report(chosen / np.maximum(chosen.sum(1, keepdims=True), 1e-9), inside, labels,
+                          None)  # fmt: skip
+    return {"labels": len(labels), **{k: report[k] for k in ("n", "accuracy", "interval")}}
+
+
+def _input(path: Path, spec: InputSpec) -> Image:
+    return preprocess(read_for(path, spec).image_bgr, spec)
+
+
+def _score_detector(
+    askers: Mapping[str, Ask],
+    rows: Sequence[Row],
+    card: ModelCard,
+    subsets: Mapping[str, Path],
+    step: Callable[[], None],
+) -> dict[str, Any]:
+    found: dict[str, list[Any]] = {name: [] for name in askers}
+    truth = []
     for path, label in rows:
-        faces = detector.detect(read_image(path).image_bgr, 0.02)
-        boxes = np.array([f.box for f in faces], np.float32).reshape(-1, 4)
-        found.append((boxes, np.array([f.score for f in faces], np.float32)))
+        image = read_image(path).image_bgr
+        scale = letterbox_scale(image.shape[0], image.shape[1], card.input)
+        images = preprocess(image, card.input)[None]
+        for name, ask in askers.items():
+            answer = ask(images)
+            boxes, scores = answer["boxes"][0], answer["scores"][0]
+            sure = scores >= _FAINTEST
+            keep = non_maximum_suppression(boxes[sure], scores[sure])
+            found[name].append((boxes[sure][keep] / scale, scores[sure][keep]))
         numbers = [row.split() for row in label.split(";") if row]
         truth.append(np.array(numbers, np.float32).reshape(-1, 4))
-    figures = average_precision(found, truth, COUNTED_FROM_PX)
-    return {
-        "average_precision": round(figures.average_precision, 4),
-        "recall": round(figures.recall, 4),
-        "faces": figures.faces,
-        "photos": figures.pictures,
-        "counted_from_px": COUNTED_FROM_PX,
-    }
+        step()
+    out: dict[str, Any] = {}
+    for name, answers in found.items():
+        figures = average_precision(answers, truth, COUNTED_FROM_PX)
+        out[name] = {
+            "average_precision": round(figures.average_precision, 4),
+            "recall": round(figures.recall, 4),
+            "faces": figures.faces,
+            "n": figures.pictures,
+            "counted_from_px": COUNTED_FROM_PX,
+        }
+    return out

@@ -39,6 +39,8 @@ Threads = Annotated[int, typer.Option(min=0, help="Of one inference; 0: all core
 Labels = Annotated[str, typer.Option(help="Answer only with these labels, comma separated.")]
 Detector = Annotated[str, typer.Option(help="Face detector: a shipped name or a model file.")]
 
+BESIDE_FACES = "expression"  # what webcam runs beside a model that tells who somebody is
+
 
 @app.callback(invoke_without_command=True)
 def _edge_run(
@@ -51,6 +53,9 @@ def _edge_run(
     if version:
         print(f"edge-run {__version__}")
         raise typer.Exit
+
+
+BESIDE_FACES = "expression"
 
 
 @app.command()
@@ -78,6 +83,7 @@ def webcam(
 ) -> None:
     """Recognize faces and what they show, live. q, Escape or Ctrl-C ends.
 
+    A model that tells who somebody is brings the expression model along where no other is named.
     Without a window and --events, the events go to stdout where that is a pipe or file.
 
     Example: edge-run webcam --model expression.onnx --source 0
@@ -90,7 +96,7 @@ def webcam(
     from edge_runtime.model.session import SessionOptions
 
     options = SessionOptions(provider, threads, spinning=False)
-    classifiers = _classifiers(model, labels, options)
+    classifiers = _classifiers(model, labels, options, beside_faces=BESIDE_FACES)
     finder = None
     if any(c.wants_faces for c in classifiers):
         finder = OnnxFaceDetector(_open(detector, options))
@@ -308,13 +314,19 @@ def doctor() -> None:
         raise InstallError(f"{bad} thing(s) to mend, see above")
 
 
-def _classifiers(names: list[str], labels: str, options: SessionOptions) -> list[Classifier]:
+def _classifiers(
+    names: list[str], labels: str, options: SessionOptions, beside_faces: str = ""
+) -> list[Classifier]:
+    """Open models; `beside_faces` is run too where the only one named tells who somebody is."""
     from edge_runtime.model.classifier import choose_labels
 
     wanted = [label.strip() for label in labels.split(",") if label.strip()]
     if labels and not wanted:
         raise OptionError(f"--labels {labels}: names no label")
-    return choose_labels([_open(name, options) for name in names], wanted)
+    sessions = [_open(name, options) for name in names]
+    if beside_faces and [s.card.task for s in sessions] == ["identity"]:
+        sessions.append(_open(beside_faces, options))
+    return choose_labels(sessions, wanted)
 
 
 def _open(name: str, options: SessionOptions) -> Session:

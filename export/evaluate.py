@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from edge_runtime.faces.boxes import FaceBox, iou
 from edge_runtime.faces.detector import OnnxFaceDetector
-from edge_runtime.measure.confusion import agreement, classification_report
+from edge_runtime.measure.confusion import agreement
 from edge_runtime.measure.detection import COUNTED_FROM_PX, average_precision
+from edge_runtime.measure.scoring import score_report, withhold_below
 from edge_runtime.media.image import read_for, read_image
 from edge_runtime.model.card import InputSpec
 from edge_runtime.model.classifier import Classifier
@@ -45,8 +46,14 @@ class Evaluator(Protocol):
         """Run a model on samples; what comes back goes into the other two."""
         ...
 
-    def report(self, answers: Any, samples: Sequence[Sample]) -> dict[str, Any]:
-        """Return figures with n."""
+    def report(
+        self, answers: Any, samples: Sequence[Sample], below: float | None = None
+    ) -> dict[str, Any]:
+        """Return figures with n; `below` is the score under which answers are withheld."""
+        ...
+
+    def withhold_below(self, answers: Any, samples: Sequence[Sample]) -> float | None:
+        """Return the score under which val's answers are not right often enough."""
         ...
 
     def agreement(self, a: Any, b: Any) -> float:
@@ -76,14 +83,26 @@ class _Classification:
             rows.append(classifier.scores(np.concatenate(batch)))
         return np.concatenate(rows)
 
-    def report(self, answers: npt.NDArray[np.float32], samples: Sequence[Sample]) -> dict[str, Any]:
+    def report(
+        self,
+        answers: npt.NDArray[np.float32],
+        samples: Sequence[Sample],
+        below: float | None = None,
+    ) -> dict[str, Any]:
+        report = score_report(answers, self._truth(samples), self.labels, below)
+        del report["confusion"]
+        return report
+
+    def withhold_below(
+        self, answers: npt.NDArray[np.float32], samples: Sequence[Sample]
+    ) -> float | None:
+        return withhold_below(answers, self._truth(samples))
+
+    def _truth(self, samples: Sequence[Sample]) -> npt.NDArray[np.int64]:
         unknown = {s.label for s in samples} - set(self.labels)
         if unknown:
             raise RunError(f"split.csv names {', '.join(sorted(unknown))}, which the card does not")
-        truth = np.array([self.labels.index(s.label) for s in samples])
-        report = classification_report(answers, truth, self.labels)
-        del report["confusion"]
-        return report
+        return np.array([self.labels.index(s.label) for s in samples], np.int64)
 
     def agreement(self, a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
         return agreement(a, b)
@@ -98,7 +117,12 @@ class _Detection:
         detector = OnnxFaceDetector(session)
         return [detector.detect(read_image(s.path).image_bgr, 0.02) for s in samples]
 
-    def report(self, answers: list[list[FaceBox]], samples: Sequence[Sample]) -> dict[str, Any]:
+    def report(
+        self,
+        answers: list[list[FaceBox]],
+        samples: Sequence[Sample],
+        below: float | None = None,
+    ) -> dict[str, Any]:
         found = [
             (_boxes(faces), np.array([f.score for f in faces], np.float32)) for faces in answers
         ]
@@ -109,6 +133,11 @@ class _Detection:
             "average_precision": round(figures.average_precision, 4),
             "recall": round(figures.recall, 4),
         }
+
+    def withhold_below(
+        self, answers: list[list[FaceBox]], samples: Sequence[Sample]
+    ) -> float | None:
+        return None
 
     def agreement(self, a: list[list[FaceBox]], b: list[list[FaceBox]]) -> float:
         """Return how many sure faces of either the other has too, at IoU 0.7 or more."""

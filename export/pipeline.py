@@ -14,7 +14,7 @@ import onnx
 
 from edge_runtime.files import check_writable, write_whole
 from edge_runtime.media.image import read_image
-from edge_runtime.model.card import ModelCard
+from edge_runtime.model.card import ModelCard, Reject
 from edge_runtime.model.golden import make_golden
 from edge_runtime.model.onnx_file import load_model_file
 from edge_runtime.model.preprocess import Image, preprocess
@@ -24,11 +24,13 @@ from export.errors import AccuracyError
 from export.evaluate import Evaluator, evaluator_for, model_inputs
 from export.package import pack
 from export.quantize import RUNGS, Rung, calibration_samples, quantize
-from export.run_folder import RunFolder, read_run
+from export.run_folder import RunFolder, Sample, read_run
 
 __all__ = ["ExportOptions", "export_run"]
 
 _PARITY_PHOTOS = 16
+# With fewer val photos one answer is more than a point; training photos then fill up the gate.
+_FEWEST_AT_THE_GATE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,19 @@ class ExportOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A graph, what it answered on val and how it was made."""
+    """A graph, what it answered at the gate (val comes first there) and how it was made."""
 
     proto: onnx.ModelProto
     card: ModelCard
     answers: Any
     report: dict[str, Any]
+
+    def on_val(
+        self, run: RunFolder, evaluator: Evaluator, below: float | None = None
+    ) -> dict[str, Any]:
+        """Return the figures of val alone."""
+        val = run.splits["val"]
+        return evaluator.report(self.answers[: len(val)], val, below)
 
 
 def export_run(
@@ -92,12 +101,21 @@ def export_run(
     with tempfile.TemporaryDirectory(prefix="edge-export-") as folder:
         work = Path(folder)
         fp32 = _candidate(proto, run.card, run, evaluator, work)
-        say(f"fp32 on val: {_headline(evaluator, fp32.report)}")
+        say(f"fp32 on val: {_headline(evaluator, fp32.on_val(run, evaluator))}")
+        if len(_gate(run)) > len(run.splits["val"]):
+            say(f"val is small: the gate looks at {len(_gate(run))} photos, val and some of train")
         best, agreed = fp32, 1.0
         if options.precision == "int8":
             best, agreed = _climb(fp32, run, options, evaluator, work, say)
-        metrics: dict[str, Any] = {"val": {"fp32": fp32.report, "agreement": round(agreed, 4)}}
-        metrics["val"][options.precision] = best.report
+        best = _with_rejection(best, run, evaluator)
+        below = _withheld(best.card)
+        metrics: dict[str, Any] = {
+            "val": {
+                "fp32": fp32.on_val(run, evaluator),
+                options.precision: best.on_val(run, evaluator, below),
+                "agreement": round(agreed, 4),
+            }
+        }
         metrics["keras"] = _keras_metrics(run)
         if run.splits["test"]:
             metrics["test"] = _score_test(fp32, best, options, run, evaluator, work)
@@ -171,8 +189,32 @@ def _describe(rung: Rung, photos: int) -> dict[str, Any]:
 def _candidate(
     proto: onnx.ModelProto, card: ModelCard, run: RunFolder, evaluator: Evaluator, work: Path
 ) -> _Candidate:
-    answers = evaluator.answers(_session(proto, card, work), run.splits["val"])
-    return _Candidate(proto, card, answers, evaluator.report(answers, run.splits["val"]))
+    photos = _gate(run)
+    answers = evaluator.answers(_session(proto, card, work), photos)
+    return _Candidate(proto, card, answers, evaluator.report(answers, photos))
+
+
+def _gate(run: RunFolder) -> list[Sample]:
+    """Return the photos int8 is judged on: val, filled up with training photos if it is small."""
+    val = run.splits["val"]
+    lacking = max(0, _FEWEST_AT_THE_GATE - len(val))
+    return val + calibration_samples(run.splits["train"], lacking, seed=1)
+
+
+def _with_rejection(best: _Candidate, run: RunFolder, evaluator: Evaluator) -> _Candidate:
+    """Set where this file's own scores, not Keras's, become too weak to be said."""
+    reject = best.card.reject
+    if reject is not None and reject.on != "probability":
+        return best
+    val = run.splits["val"]
+    below = evaluator.withhold_below(best.answers[: len(val)], val)
+    card = replace(best.card, reject=None if below is None else Reject("probability", below))
+    return replace(best, card=card)
+
+
+def _withheld(card: ModelCard) -> float | None:
+    reject = card.reject
+    return reject.below if reject is not None and reject.on == "probability" else None
 
 
 def _score_test(
@@ -185,11 +227,12 @@ def _score_test(
 ) -> dict[str, Any]:
     """Score fp32 and the chosen file on test, once, after everything is decided."""
     samples = run.splits["test"]
+    below = _withheld(best.card)
     before = evaluator.answers(_session(fp32.proto, fp32.card, work), samples)
     after = evaluator.answers(_session(best.proto, best.card, work), samples)
     return {
-        "fp32": evaluator.report(before, samples),
-        options.precision: evaluator.report(after, samples),
+        "fp32": evaluator.report(before, samples, below),
+        options.precision: evaluator.report(after, samples, below),
         "agreement": round(evaluator.agreement(before, after), 4),
     }
 

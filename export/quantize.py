@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from export.run_folder import Sample
 
 __all__ = ["RUNGS", "Rung", "calibration_samples", "quantize"]
 
+_BOXES = re.compile(r"[\d.;\s-]*")  # a detector's label, which no class is
 _WITH_WEIGHTS = ("Conv", "Gemm", "MatMul")
 _QUANTIZED = [*_WITH_WEIGHTS, "Add", "Concat", "MaxPool", "AveragePool", "GlobalAveragePool",
               "Relu", "Clip", "Resize", "Reshape", "Transpose"]  # fmt: skip
@@ -82,7 +84,7 @@ def calibration_samples(samples: Sequence[Sample], count: int, seed: int = 0) ->
     """Choose calibration photos, the same number of each class where labels are classes."""
     by_label: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
-        by_label[sample.label if " " not in sample.label else ""].append(sample)
+        by_label["" if _BOXES.fullmatch(sample.label) else sample.label].append(sample)
     rng = random.Random(seed)
     for group in by_label.values():
         rng.shuffle(group)

@@ -17,6 +17,8 @@ import numpy.typing as npt
 from edge_runtime.apps.progress import progress
 from edge_runtime.errors import OptionError
 from edge_runtime.faces.detector import OnnxFaceDetector
+from edge_runtime.measure.machine import describe_machine
+from edge_runtime.measure.scoring import score_report, withhold_below
 from edge_runtime.model.card import InputSpec, ModelCard, Reject
 from edge_runtime.model.catalog import find_model
 from edge_runtime.model.session import SessionOptions, open_session
@@ -27,14 +29,15 @@ from train.data.folders import scan
 from train.data.inspect import inspect
 from train.data.samples import Sample
 from train.data.votes import read_votes, voted_targets
+from train.errors import DataError
 from train.identity import train_identity
 from train.job import Job, Trained
 from train.options import TrainOptions
 from train.precision import choose_policy, make_deterministic
 from train.recipe import Plan, Recipe
 from train.report.make import write_report
-from train.run_folder import RunFolder, git_commit
-from train.scoring import answers, cool, figures, truth_of, withhold_below
+from train.run_folder import RunFolder, command_line, git_commit
+from train.scoring import answers, cool, truth_of
 from train.softmax import train_softmax
 
 __all__ = ["train_classifier"]
@@ -99,6 +102,14 @@ def _plan(recipe: Recipe, options: TrainOptions) -> tuple[str, Plan]:
         raise OptionError(f"--backbone, --weights: architecture {name} has no backbone")
     if options.background and not (plan.embedding and not plan.frozen):
         raise OptionError("--background teaches an embedding: add --architecture identity")
+    if options.balance != "none" and plan.embedding:
+        raise OptionError("--balance: people are told apart by directions; none counts more")
+    asked = (options.epochs, options.learning_rate, options.patience)
+    if plan.frozen and any(value is not None for value in asked):
+        raise OptionError(
+            f"--epochs, --learning-rate, --patience: architecture {name} trains its head alone, "
+            "in one go"
+        )
     changed: dict[str, Any] = {
         "backbone": options.backbone,
         "weights": options.weights,
@@ -182,6 +193,11 @@ def _faces_of(
     with progress("finding the faces", total) as step:
         samples, problems = cut_faces(dataset.samples, detector, spec, run.path / "faces", step)
         taught, _ = cut_faces(background, detector, spec, run.path / "faces", step)
+    for split in ("train", "val"):
+        left = {s.label for s in samples if s.split == split}
+        lost = sorted({s.label for s in dataset.of(split)} - left)
+        if lost:
+            raise DataError(f"{lost[0]}: no face was found in any of the photos to {split} on")
     return Dataset(samples, [*dataset.problems, *problems]), taught
 
 
@@ -195,11 +211,12 @@ def _finish(
     found = cool(model, answers(model, val, job.spec), truth)
     scores = answers(model, val, job.spec)
     below = withhold_below(scores, truth)
-    metrics = {"val": figures(scores, truth, job.labels, below)}
+    metrics = {"val": score_report(scores, truth, job.labels, below)}
     test = job.dataset.of("test")
     if test:
         tested = answers(model, test, job.spec)
-        metrics["test"] = figures(tested, truth_of(test, job.labels), job.labels, below)
+        metrics["test"] = score_report(tested, truth_of(test, job.labels), job.labels, below)
+    machine = describe_machine()
     origin = {
         "recipe": f"train/recipes/{recipe.name}.py",
         "architecture": architecture,
@@ -209,6 +226,8 @@ def _finish(
         "seed": options.seed,
         "temperature": round(found, 4),
         "minutes": round(trained.seconds / 60, 1),
+        "machine": f"{machine['cores']} cores, {machine['cpu']}",
+        "command": command_line(names_only=True),
         "commit": git_commit(),
         "data": options.data.name,
         "votes": options.votes and options.votes.name,
@@ -218,7 +237,7 @@ def _finish(
         task=recipe.task,
         labels=job.labels,
         input=job.spec,
-        reject=None if below is None else Reject("probability", below),
+        reject=trained.reject or (None if below is None else Reject("probability", below)),
         provenance={k: v for k, v in origin.items() if v is not None},
     )
     run = job.run

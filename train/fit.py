@@ -93,7 +93,8 @@ def fit(
     train.start_at(start)
     keeper = _Keeper(checkpoints, run, seed, epochs, patience)
     callbacks: list[keras.callbacks.Callback] = [keeper]
-    if model.optimizer.use_ema:
+    averaged = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # float16 wraps it
+    if averaged.use_ema:
         callbacks.append(keras.callbacks.SwapEMAWeights())
     if keras.backend.backend() == "tensorflow":
         callbacks.append(keras.callbacks.TensorBoard(run.path / "tensorboard", write_graph=False))
@@ -118,8 +119,8 @@ def fit(
     progress = checkpoints.progress
     if patience is not None and progress.best_epoch != progress.epoch:
         checkpoints.restore(model, progress.best_epoch)
-    if model.optimizer.use_ema:
-        model.optimizer.finalize_variable_values(model.trainable_variables)
+    if averaged.use_ema:
+        averaged.finalize_variable_values(model.trainable_variables)
     return progress
 
 

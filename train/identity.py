@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.model.card import Reject
 from edge_runtime.model.catalog import find_model
 from train.data.batches import PhotoBatches, one_hot
 from train.data.samples import Sample
@@ -23,6 +24,8 @@ from train.networks.shipped_faces import load_shipped
 from train.precision import choose_policy, compiles_faster
 
 __all__ = ["train_identity"]
+
+FALSE_ACCEPT = 0.01
 
 
 def train_identity(job: Job) -> Trained:
@@ -46,7 +49,21 @@ def train_identity(job: Job) -> Trained:
     else:
         learned = np.asarray(final.get_layer("cosines").directions, np.float32)
         directions = learned[:, : len(job.labels)]
-    return Trained(answering_model(final, directions, SCALE), seconds)
+    model = answering_model(final, directions, SCALE)
+    if not job.background:
+        return Trained(model, seconds)
+    return Trained(model, seconds, _stranger_threshold(model, directions, job))
+
+
+def _stranger_threshold(
+    model: keras.Model, directions: npt.NDArray[np.float32], job: Job
+) -> Reject:
+    """Return the cosine that 1% of val's photos reach to the nearest person they do not show."""
+    val = job.dataset.of("val")
+    cosines = _embed(model, val, job) @ (directions / np.linalg.norm(directions, axis=0))
+    cosines[np.arange(len(val)), [job.labels.index(s.label) for s in val]] = -1.0
+    below = float(np.quantile(cosines.max(1), 1 - FALSE_ACCEPT))
+    return Reject("cosine", round(below, 4), FALSE_ACCEPT)
 
 
 def _network(job: Job, people: int) -> keras.Model:
@@ -88,11 +105,13 @@ def _directions(model: keras.Model, job: Job) -> npt.NDArray[np.float32]:
 
 
 def _embed(model: keras.Model, photos: list[Sample], job: Job) -> npt.NDArray[np.float32]:
-    """Return embeddings of photos and their mirror images, averaged, float32 (N, 128)."""
+    """Return embeddings of photos and their mirror images, averaged, of unit length, (N, 128)."""
     part = keras.Model(model.input, model.get_layer("embedding").output)
-    asked = np.zeros((len(photos), 1), np.float32)
-    rows = [
-        part(images, training=False) + part(images[:, :, ::-1], training=False)
-        for images, _ in PhotoBatches(photos, asked, job.spec, job.plan.batch)
-    ]
-    return np.concatenate([np.asarray(row, np.float32) for row in rows])
+    batches = PhotoBatches(photos, np.zeros((len(photos), 1), np.float32), job.spec, job.plan.batch)
+    rows = []
+    for index in range(len(batches)):
+        images = batches[index][0]
+        both = part(images, training=False) + part(images[:, :, ::-1], training=False)
+        rows.append(np.asarray(both, np.float32))
+    summed = np.concatenate(rows)
+    return np.asarray(summed / np.linalg.norm(summed, axis=1, keepdims=True), np.float32)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.model.card import InputSpec
+from edge_runtime.model.card import InputSpec, Reject
 from train.data.clean import Dataset
 from train.data.samples import Sample
 from train.options import TrainOptions
@@ -57,7 +57,9 @@ class Trained:
     Attributes:
         model: float32; its head is a Dense softmax named `scores`.
         seconds: Time it took, that before a resume included.
+        reject: When answers are withheld; None leaves that to be set by the scores on val.
     """
 
     model: keras.Model
     seconds: float
+    reject: Reject | None = None

@@ -35,7 +35,7 @@ from edge_runtime.model.card import ModelCard
 from train.data.samples import Problem, Sample
 from train.errors import RunError
 
-__all__ = ["RunFolder", "git_commit"]
+__all__ = ["RunFolder", "command_line", "git_commit"]
 
 
 class RunFolder:
@@ -114,7 +114,7 @@ class RunFolder:
     ) -> None:
         """Write everything; `model.keras` last, since its presence says the run is whole."""
         self._write("problems.csv", _problem_table(problems))
-        self._write("command.txt", shlex.join(["python", "-m", "train", *sys.argv[1:]]) + "\n")
+        self._write("command.txt", command_line() + "\n")
         self._write("card.json", card.to_json())
         self._write("metrics.json", json.dumps(metrics, indent=1))
         self._write("recipe.py", inspect.getsource(recipe))
@@ -145,6 +145,17 @@ def _problem_table(problems: Iterable[Problem]) -> str:
         rows.writerow((p.path.resolve().as_posix(), p.kind, p.detail, p.label,
                        p.other.resolve().as_posix() if p.other else "", kept))  # fmt: skip
     return table.getvalue()
+
+
+def command_line(names_only: bool = False) -> str:
+    """Return how this run was started; `names_only` leaves the folders of paths out.
+
+    A card travels: where photos lay on somebody's disk is nobody else's business.
+    """
+    words = sys.argv[1:]
+    if names_only:
+        words = [Path(w).name if "/" in w or "\\" in w else w for w in words]
+    return shlex.join(["python", "-m", "train", *words])
 
 
 def git_commit() -> str:

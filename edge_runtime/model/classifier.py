@@ -12,7 +12,10 @@ from edge_runtime.errors import OptionError
 from edge_runtime.model.preprocess import Image, preprocess
 from edge_runtime.model.session import Session
 
-__all__ = ["Classifier", "Prediction", "choose_labels"]
+__all__ = ["BUILTIN", "Classifier", "Prediction", "choose_labels"]
+
+# What --labels calls the people a face model came with.
+BUILTIN = "builtin"
 
 Floats = npt.NDArray[np.float32]
 
@@ -22,7 +25,8 @@ class Prediction:
     """What a classifier says of one picture or face.
 
     Attributes:
-        label: The best label, or "uncertain" where the card's threshold is not reached.
+        label: The best label, "uncertain" where the card's threshold is not reached, or "unknown"
+            from a face model made for enrolling people, while nobody is enrolled.
         score: Probability of the best label, 0 to 1.
         labels: All labels that could have been answered.
         scores: float32, (K,), in the order of `labels`.
@@ -51,12 +55,19 @@ class Classifier:
     def __init__(self, session: Session, labels: Sequence[str] | None = None) -> None:
         """Take a session; `labels` restricts the answer to some labels and renormalizes.
 
+        A face model made for enrolling people (its card rejects on cosine) knows nobody until
+        `labels` names some of those it came with, or all of them as `builtin`.
+
         Raises:
             OptionError: The model is no classifier, or does not know a label.
         """
         card = session.card
         if card.task == "detection":
             raise OptionError(f"model {card.name} finds faces and names none; choose another")
+        made_for_enrolling = card.reject is not None and card.reject.on == "cosine"
+        self._knows_nobody = made_for_enrolling and not labels
+        if _names_builtin(session, labels):
+            labels = None
         unknown = [label for label in labels or () if label not in card.labels]
         if unknown:
             raise OptionError(
@@ -90,7 +101,9 @@ class Classifier:
         best = int(scores.argmax())
         label, score = self.labels[best], float(scores[best])
         reject = self.session.card.reject
-        if reject is not None and reject.on == "probability" and score < reject.below:
+        if self._knows_nobody:
+            label = "unknown"
+        elif reject is not None and reject.on == "probability" and score < reject.below:
             label = "uncertain"
         return Prediction(label, score, self.labels, scores)
 
@@ -118,8 +131,12 @@ def choose_labels(sessions: Sequence[Session], labels: Sequence[str]) -> list[Cl
             f"--model: two of the models are named alike ({', '.join(names)}); their answers "
             "could not be told apart"
         )
-    knows = [set(labels) <= set(s.card.labels) for s in sessions]
+    knows = [set(labels) <= set(s.card.labels) or _names_builtin(s, labels) for s in sessions]
     return [
         Classifier(s, labels if known or not any(knows) else None)
         for s, known in zip(sessions, knows, strict=True)
     ]
+
+
+def _names_builtin(session: Session, labels: Sequence[str] | None) -> bool:
+    return session.card.task == "identity" and list(labels or ()) == [BUILTIN]

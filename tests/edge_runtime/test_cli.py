@@ -504,6 +504,25 @@ def test_webcam_gives_the_labels_to_the_model_that_knows_them(
     assert event["frame_predictions"]["letters"]["label"] == "z"
 
 
+def test_webcam_runs_expression_beside_a_model_that_tells_who_it_is(
+    cli, face_clip, write_colors, detector_model
+) -> None:
+    people = write_colors(name="family", task="identity", region="face")
+    result = _webcam(cli, face_clip, [people], detector_model, "--every-frame", "--max-frames", 1)
+    (event,) = _rows(result.stdout)
+    assert list(event["faces"][0]["predictions"]) == ["family", "expression"]
+
+
+def test_webcam_runs_nothing_beside_two_models_or_one_that_knows_nobody(
+    cli, face_clip, face_model, write_colors, detector_model
+) -> None:
+    people = write_colors(name="family", task="identity", region="face")
+    for models, names in (([face_model], ["mood"]), ([people, face_model], ["family", "mood"])):
+        result = _webcam(cli, face_clip, models, detector_model, "--every-frame", "--max-frames", 1)
+        (event,) = _rows(result.stdout)
+        assert list(event["faces"][0]["predictions"]) == names
+
+
 def test_webcam_on_a_folder_takes_each_picture(cli, photos, color_model, detector_model) -> None:
     result = _webcam(cli, photos, [color_model], detector_model)
     labels = [e["frame_predictions"]["colors"]["label"] for e in _rows(result.stdout)]

@@ -189,6 +189,47 @@ def test_near_copy_ties_two_groups_and_a_photo_of_its_own_together(draw, again) 
         assert len(set(found)) == 1
 
 
+@pytest.mark.parametrize("test_there", [False, True], ids=["train alone", "train and test"])
+def test_near_copies_of_a_train_folder_are_never_parted_either(
+    draw, again, test_there: bool
+) -> None:
+    """The splits are made of train, so what would leak is one group as without any split."""
+    for label, first in (("cat", 0), ("dog", 100)):
+        for i in range(20):
+            draw(f"data/train/{label}/{i:02}.png", first + i)
+            again(f"data/train/{label}/{i:02}-again.jpg", first + i)
+        for i in range(6 if test_there else 0):
+            draw(f"data/test/{label}/{i}.png", 1000 + first + i)
+    for seed in range(3):
+        dataset = read_dataset(Path("data"), None, seed)
+        splits: dict[str, list[str]] = defaultdict(list)
+        for path, name in _splits(dataset).items():
+            if path.startswith("data/train/"):
+                splits[path[: len("data/train/cat/00")]].append(name)
+        assert len(splits) == 40
+        assert all(len(two) == 2 and len(set(two)) == 1 for two in splits.values())
+        counts = _counts(dataset)
+        if test_there:  # a sixth of 40 is 7, to which pairs come no nearer than 8
+            assert [counts["cat", name] for name in ("train", "val", "test")] == [32, 8, 6]
+        else:
+            assert [counts["cat", name] for name in ("train", "val", "test")] == [28, 6, 6]
+        assert {(p.kind, p.kept) for p in dataset.problems} == {("near repeat", True)}
+
+
+def test_near_copies_of_a_test_photo_in_train_do_not_reach_val_either(draw, again, parted) -> None:
+    for path in (parted / "val").rglob("*.png"):
+        path.unlink()
+    for folder in (parted / "val/cat", parted / "val/dog", parted / "val"):
+        folder.rmdir()
+    for i in range(6):
+        again(f"parted/train/cat/{i}-of-test.jpg", 1200 + i)  # a photo of test/cat
+    for seed in range(3):
+        dataset = read_dataset(parted, None, seed)
+        assert not [path for path in _splits(dataset) if "of-test" in path]
+        assert len(dataset.of("test")) == 12
+        assert {(p.kind, p.kept) for p in dataset.problems} == {("repeat across splits", False)}
+
+
 # Leaks between split folders
 
 
@@ -315,6 +356,50 @@ def test_train_photo_that_another_split_labels_otherwise_is_left_out(
     assert problem.detail == f"{alike} as {other} in {late}, labeled dog"
 
 
+def test_val_photo_that_test_labels_otherwise_is_left_out(parted, draw, again) -> None:
+    draw(parted / "val/cat/x.png", 5)
+    other = again(parted / "test/dog/y.jpg", 5)
+    dataset = read_dataset(parted, None, seed=1)
+    assert [len(dataset.of(name)) for name in ("train", "val", "test")] == [12, 12, 13]
+    (problem,) = dataset.problems
+    assert problem == Problem(
+        parted / "val/cat/x.png",
+        "two labels",
+        f"nearly the same as {other} in test, labeled dog",
+        "cat",
+        other,
+    )
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_photo_with_two_labels_in_one_split_that_is_not_trained_on_is_used_and_told(
+    parted, draw, again, split: str
+) -> None:
+    first = draw(parted / split / "cat/x.png", 5)
+    second = again(parted / split / "dog/y.jpg", 5)
+    dataset = read_dataset(parted, None, seed=1)
+    assert len(dataset.of(split)) == 14
+    assert dataset.problems == [
+        Problem(
+            second, "two labels", f"nearly the same as {first}, labeled cat", "dog", first, kept=True
+        )
+    ]
+
+
+def test_photo_that_has_two_labels_in_train_and_a_third_in_test_stays_in_test(
+    parted, draw, again
+) -> None:
+    draw(parted / "train/cat/x.png", 5)
+    again(parted / "train/dog/y.jpg", 5)
+    draw(parted / "test/dog/z.png", cv2.add(cv2.imread(str(parted / "train/cat/x.png")), 5))
+    dataset = read_dataset(parted, None, seed=1)
+    used = {path for path in _splits(dataset) if Path(path).stem in "xyz"}
+    assert used == {"parted/test/dog/z.png"}
+    assert {(p.path.name, p.kind, p.kept) for p in dataset.problems} == {
+        ("x.png", "two labels", False), ("y.jpg", "two labels", False)
+    }  # fmt: skip
+
+
 # What cannot be trained on
 
 
@@ -348,8 +433,8 @@ def test_class_of_too_few_photos_to_validate_on_is_refused(pets, draw, count: in
     for i in range(count):
         draw(pets / f"emu/{i}.png", 500 + i)
     assert _refusal(pets) == (
-        f"pets: class emu has {count} usable photo(s), too few to keep one aside to validate on; "
-        "give each class 7 or more"
+        f"pets: class emu has {count} usable photo(s) and none of them to validate on; "
+        "give it 7 or more, or some in the folder of that split"
     )
 
 
@@ -364,7 +449,10 @@ def test_class_of_seven_photos_is_enough(pets, draw) -> None:
 def test_class_whose_train_photos_are_all_bad_is_refused(parted) -> None:
     for path in (parted / "train/dog").iterdir():
         path.write_bytes(b"")
-    assert _refusal(parted) == "parted: class dog has no photo to train on"
+    assert _refusal(parted) == (
+        "parted: class dog has 12 usable photo(s) and none of them to train on; "
+        "give it 7 or more, or some in the folder of that split"
+    )
 
 
 def test_folder_without_a_single_photo_is_refused() -> None:

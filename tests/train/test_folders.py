@@ -24,9 +24,9 @@ def _layout(*files: str) -> Path:
 
 def test_folder_of_a_photo_is_its_label_and_the_split_stays_open() -> None:
     assert scan(_layout("dog/b.png", "cat/z.png", "cat/a.png")) == [
-        Sample(DATA / "cat/a.png", "cat", "", ""),
-        Sample(DATA / "cat/z.png", "cat", "", ""),
-        Sample(DATA / "dog/b.png", "dog", "", ""),
+        Sample(DATA / "cat/a.png", "cat", "", "cat/a.png"),
+        Sample(DATA / "cat/z.png", "cat", "", "cat/z.png"),
+        Sample(DATA / "dog/b.png", "dog", "", "dog/b.png"),
     ]
 
 
@@ -36,22 +36,44 @@ def test_files_are_listed_whatever_their_names_end_in() -> None:
 
 
 def test_subfolder_of_a_class_is_a_group_that_other_classes_share() -> None:
-    root = _layout("cat/anna/1.png", "cat/anna/2.png", "cat/3.png", "dog/anna/4.png")
+    root = _layout(
+        "cat/anna/1.png", "cat/anna/2.png", "cat/ben/1.png", "cat/3.png",
+        "dog/anna/4.png", "dog/ben/old/5.png", "dog/cleo/6.png",
+    )  # fmt: skip
     assert [(s.path.name, s.label, s.group) for s in scan(root)] == [
-        ("3.png", "cat", ""),
+        ("3.png", "cat", "cat/3.png"),
         ("1.png", "cat", "anna"),
         ("2.png", "cat", "anna"),
+        ("1.png", "cat", "ben"),
         ("4.png", "dog", "anna"),
+        ("5.png", "dog", "ben"),  # however deep below it
+        ("6.png", "dog", "cleo"),
     ]
 
 
 def test_subfolder_is_a_group_in_folders_of_splits_too() -> None:
-    root = _layout("train/cat/anna/1.png", "train/dog/2.png", "test/cat/ben/3.png")
-    assert {(s.path.name, s.split, s.group) for s in scan(root)} == {
-        ("1.png", "train", "anna"),
-        ("2.png", "train", ""),
-        ("3.png", "test", "ben"),
-    }
+    root = _layout(
+        *(f"train/cat/{name}/{i}.png" for name in ("anna", "ben", "cleo") for i in range(2)),
+        "train/dog/2.png", "test/cat/dora/3.png",
+    )  # fmt: skip
+    assert [(s.path.parts[1], s.group) for s in scan(root) if s.label == "cat"] == [
+        ("test", "cat/dora/3.png"),
+        ("train", "anna"), ("train", "anna"),
+        ("train", "ben"), ("train", "ben"),
+        ("train", "cleo"), ("train", "cleo"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("folders", [("all",), ("a", "b")], ids=["one subfolder", "two"])
+def test_fewer_than_three_subfolders_cannot_be_shared_out_and_mean_nothing(folders) -> None:
+    root = _layout(*(f"cat/{f}/{i}.png" for f in folders for i in range(3)), "dog/1.png")
+    assert [s.group for s in scan(root)] == [
+        *(f"cat/{f}/{i}.png" for f in folders for i in range(3)), "dog/1.png"
+    ]  # fmt: skip
+
+
+def test_photos_of_one_name_in_two_classes_are_not_one_group() -> None:
+    assert [s.group for s in scan(_layout("cat/1.png", "dog/1.png"))] == ["cat/1.png", "dog/1.png"]
 
 
 def test_hidden_files_and_folders_and_files_beside_the_classes_are_passed_over() -> None:
@@ -85,6 +107,11 @@ def test_folders_of_splits_are_kept(names, splits) -> None:
 def test_class_that_is_called_like_a_split_is_a_class_beside_others() -> None:
     samples = scan(_layout("test/a.png", "car/a.png"))
     assert [(s.label, s.split) for s in samples] == [("car", ""), ("test", "")]
+
+
+def test_class_that_is_called_train_is_a_class_where_no_other_split_is_there() -> None:
+    samples = scan(_layout("train/a.png", "car/a.png", "boat/a.png"))
+    assert [(s.label, s.split) for s in samples] == [("boat", ""), ("car", ""), ("train", "")]
 
 
 def test_classes_asked_for_leave_the_others_out() -> None:
@@ -154,6 +181,13 @@ def test_class_asked_for_may_be_missing_outside_train() -> None:
             None,
             "data: there is no train folder beside the others",
             id="no train",
+        ),
+        pytest.param(
+            ("train/cat/a.png", "train/dog/a.png", "test/cat/b.png", "masks/a.png", "notes/b.png"),
+            None,
+            "data: test and train are splits, masks beside them is none; move it away, or give "
+            "--data another folder",
+            id="splits beside other folders",
         ),
         pytest.param(
             ("cat/a.png", "Cat/b.png", "dog/a.png"),

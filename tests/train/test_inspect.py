@@ -140,6 +140,22 @@ def test_blank_picture_is_left_out(draw, step: int, blank: bool) -> None:
         assert isinstance(found, Print)
 
 
+@pytest.mark.parametrize(
+    "color", ["red", "green", "blue", "gray", "black", (255, 255, 255)], ids=str
+)
+def test_picture_of_one_color_is_blank_whatever_the_color(draw, picture, color) -> None:
+    found = _look(draw("a.png", picture(color)))
+    assert found == Problem(Path("a.png"), "blank", "one color all over", "cat")
+
+
+def test_picture_whose_colors_differ_at_one_gray_level_is_none_of_those(draw, picture) -> None:
+    image = picture((0, 0, 0))
+    image[:, :16, 2], image[:, 16:, 1] = 98, 50  # gray 29 both
+    gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    assert np.ptp(gray) == 0
+    assert isinstance(_look(draw("a.png", image)), Print)
+
+
 def test_photos_and_problems_come_in_the_order_of_the_files_and_each_file_counts(draw) -> None:
     samples = []
     for i in range(40):

@@ -69,6 +69,31 @@ def test_every_pair_is_told_once_the_lower_index_first() -> None:
     assert near_repeats(prints) == [(0, 2), (0, 3), (1, 4), (2, 3)]
 
 
+def _crowd(count: int) -> list[Print]:
+    """Prints alike in the last band, told apart in the others: more than 3 bits lie between."""
+    codes = np.random.default_rng(0).permutation(2**16)[:count]
+    return [
+        _print(i % 256, int(c) << 16 | int(c) << 32 | int(c) << 48) for i, c in enumerate(codes)
+    ]
+
+
+@pytest.mark.parametrize("count", [200, 201, 1000], ids=["not a crowd yet", "a crowd", "a clip"])
+def test_frames_of_a_clip_are_all_joined_though_not_all_are_compared(count: int) -> None:
+    prints = [Print(i.to_bytes(4, "big"), 7, FLAT) for i in range(count)]
+    pairs = near_repeats(prints)
+    neighbors = count if count <= 200 else 40
+    assert pairs == sorted(
+        (i, j) for i in range(count) for j in range(i + 1, min(count, i + neighbors + 1))
+    )
+    assert {i for pair in pairs for i in pair} == set(range(count))
+
+
+def test_near_copy_is_found_among_a_crowd_that_is_not_alike() -> None:
+    prints = _crowd(400)
+    twin = Print(b"twin", prints[123].coarse ^ _bits(16), FLAT)
+    assert (123, 400) in near_repeats([*prints, twin])
+
+
 def _prints(*paths: Path) -> list[Print]:
     good, problems = inspect([Sample(p, "cat") for p in paths], lambda: None)
     assert not problems

@@ -30,6 +30,13 @@ def test_votes_come_in_the_order_of_the_labels_and_other_columns_are_ignored() -
     assert all(row.dtype == np.float32 for row in votes.values())
 
 
+def test_table_may_begin_with_a_byte_order_mark_as_spreadsheets_write_it() -> None:
+    TABLE.write_bytes("file,happy,sad\na.png,1,2\n".encode("utf-8-sig"))
+    assert {file: row.tolist() for file, row in read_votes(TABLE, LABELS).items()} == {
+        "a.png": [1.0, 2.0]
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -39,6 +46,13 @@ def test_votes_come_in_the_order_of_the_labels_and_other_columns_are_ignored() -
         pytest.param("file,happy,sad\na,1,many\n", "a vote is not a number", id="word"),
         pytest.param("file,happy,sad\na,1,\n", "a vote is not a number", id="blank"),
         pytest.param("file,happy,sad\na,1\n", "a vote is not a number", id="short row"),
+        pytest.param(
+            "file,happy,sad\na,1,2\nb,3,-1\n",
+            "the votes on b are not all numbers from 0 up",
+            id="negative",
+        ),
+        pytest.param("file,happy,sad\na,inf,2\n", "the votes on a are not all", id="infinite"),
+        pytest.param("file,happy,sad\na,1,nan\n", "the votes on a are not all", id="not a number"),
         pytest.param(b"file,happy,sad\n\xff\xfe,1,2\n", "cannot be read", id="not UTF-8"),
         pytest.param(None, "cannot be read", id="no such file"),
     ],

@@ -58,31 +58,48 @@ def test_answers_that_are_right_as_often_as_they_say_have_no_error() -> None:
 # Temperature
 
 
-def _honest(sharpened: float) -> tuple[np.ndarray, np.ndarray]:
-    """A hundred answers whose honest scores are 0.7, 0.2, 0.1, with the logits multiplied."""
+def _honest(sharpened: float, answers: int = 100) -> tuple[np.ndarray, np.ndarray]:
+    """Answers whose honest scores are 0.7, 0.2, 0.1, with the logits multiplied."""
     powered = np.array([0.7, 0.2, 0.1]) ** sharpened
-    truth = np.repeat([0, 1, 2], [70, 20, 10])
-    return np.tile(powered / powered.sum(), (100, 1)).astype(np.float32), truth
+    truth = np.repeat([0, 1, 2], [answers * 7 // 10, answers * 2 // 10, answers // 10])
+    return np.tile(powered / powered.sum(), (answers, 1)).astype(np.float32), truth
 
 
 @pytest.mark.parametrize("sharpened", [0.1, 0.5, 1.0, 1.7, 4.0])
 def test_temperature_is_what_the_logits_were_multiplied_by(sharpened: float) -> None:
-    assert temperature(*_honest(sharpened)) == pytest.approx(sharpened, rel=1e-3)
+    assert temperature(*_honest(sharpened, 10_000)) == pytest.approx(sharpened, rel=1e-3)
+    assert temperature(*_honest(sharpened, 100)) == pytest.approx(sharpened, rel=0.02)
 
 
 def test_temperature_makes_the_scores_honest() -> None:
-    scores, truth = _honest(3.0)
+    scores, truth = _honest(3.0, 10_000)
     assert calibration_error(scores, truth) > 0.2
     cooled = scores.astype(float) ** (1 / temperature(scores, truth))
     cooled /= cooled.sum(1, keepdims=True)
     assert calibration_error(cooled, truth) == pytest.approx(0, abs=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("right", "found"), [(True, 0.05), (False, 20.0)], ids=["all right", "all wrong"]
-)
-def test_temperature_without_an_optimum_stops_at_its_bounds(right: bool, found: float) -> None:
-    assert temperature(*_answers((0.6, right), (0.55, right))) == pytest.approx(found, rel=1e-3)
+@pytest.mark.parametrize("photos", [1, 8, 98, 998])
+@pytest.mark.parametrize("score", [0.6, 0.9])
+def test_photos_without_a_mistake_make_the_model_as_sure_as_their_number_allows(
+    photos: int, score: float
+) -> None:
+    """The truth counts as (N + 1) / (N + 2) certain: that becomes the score of each."""
+    found = temperature(*_answers(*[(score, True)] * photos))
+    cooled = 1 / (1 + ((1 - score) / score) ** (1 / found))
+    assert cooled == pytest.approx((photos + 1) / (photos + 2), rel=1e-4)
+    assert found > 0.05
+
+
+def test_certainty_that_is_missing_is_shared_by_the_other_classes() -> None:
+    """Of 8 right answers among three, 0.9 is the truth's: each other class's 0.05."""
+    powered = np.array([0.9, 0.05, 0.05]) ** 2.5
+    scores = np.tile(powered / powered.sum(), (8, 1)).astype(np.float32)
+    assert temperature(scores, np.zeros(8, int)) == pytest.approx(2.5, rel=1e-3)
+
+
+def test_temperature_of_nothing_but_mistakes_stops_at_its_bound() -> None:
+    assert temperature(*_answers((0.6, False), (0.55, False))) == pytest.approx(20, rel=1e-3)
 
 
 def test_temperature_copes_with_scores_of_0() -> None:

@@ -3,7 +3,7 @@ import pytest
 
 from edge_runtime.errors import OptionError
 from edge_runtime.model.card import Reject
-from edge_runtime.model.classifier import Classifier
+from edge_runtime.model.classifier import Classifier, choose_labels
 from edge_runtime.model.session import SessionOptions, open_session
 
 CPU = SessionOptions("cpu", 1)
@@ -90,9 +90,37 @@ def test_answer_at_the_threshold_is_given(write_colors) -> None:
     assert Classifier(session).decide(np.array([0.5, 0.3, 0.2], np.float32)).label == "red"
 
 
-def test_cosine_threshold_does_not_touch_probabilities(write_colors, picture) -> None:
-    session = open_session(write_colors(reject=Reject("cosine", 0.99)), CPU)
-    assert Classifier(session).classify(picture("gray")).label == "red"
+@pytest.fixture
+def enrolling_session(write_colors):
+    """A face model made for enrolling people, which knows three of its own."""
+    reject = Reject("cosine", 0.4, 0.01)
+    return open_session(write_colors(task="identity", reject=reject), CPU)
+
+
+def test_face_model_made_for_enrolling_knows_nobody_by_itself(enrolling_session, picture) -> None:
+    answer = Classifier(enrolling_session).classify(picture("red"))
+    assert answer.label == "unknown"
+    assert answer.top(1) == [("red", pytest.approx(SURE, abs=1e-4))]
+
+
+@pytest.mark.parametrize("labels", [["builtin"], ["red", "green", "blue"]], ids=["all", "named"])
+def test_face_model_names_its_own_people_when_asked_to(enrolling_session, picture, labels) -> None:
+    answer = Classifier(enrolling_session, labels).classify(picture("green"))
+    assert answer.label == "green"
+    assert answer.labels == ("red", "green", "blue")
+
+
+def test_builtin_means_people_and_is_no_label_elsewhere(color_session) -> None:
+    with pytest.raises(OptionError, match="does not know builtin"):
+        Classifier(color_session, ["builtin"])
+
+
+def test_builtin_goes_to_the_face_model_and_leaves_the_other_alone(
+    enrolling_session, write_colors
+) -> None:
+    mood = open_session(write_colors(name="mood"), CPU)
+    faces, other = choose_labels([enrolling_session, mood], ["builtin"])
+    assert (faces.labels, other.labels) == (("red", "green", "blue"),) * 2
 
 
 def test_detector_is_no_classifier(detector) -> None:

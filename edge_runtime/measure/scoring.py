@@ -1,0 +1,62 @@
+"""Everything said of a classifier's answers on a split: one table for training, export, bench."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.measure.calibration import calibration_error, said_above, said_from
+from edge_runtime.measure.confusion import classification_report, pair_accuracy
+from edge_runtime.measure.intervals import wilson
+
+__all__ = ["SAID_PRECISION", "score_report", "withhold_below"]
+
+Scores = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+
+# What an answer that is given must be worth; with less sure ones "uncertain" is said.
+SAID_PRECISION = 0.95
+
+
+def withhold_below(scores: Scores, truth: Indices) -> float | None:
+    """Return the score under which "uncertain" is said, from photos that chose nothing else.
+
+    None where all answers are good enough, or where not even the surest are: a few photos cannot
+    show that 95% are right, and a model that never answers is of no use.
+
+    Args:
+        scores: (N, K) probabilities.
+        truth: (N,) indices of the right class.
+    """
+    said = said_from(scores, truth, SAID_PRECISION)
+    return said.below if said.coverage > 0 and said.below > 0 else None
+
+
+def score_report(
+    scores: Scores, truth: Indices, labels: tuple[str, ...], below: float | None
+) -> dict[str, Any]:
+    """Return accuracy with its 95% interval, precision, recall, confusion, calibration.
+
+    Args:
+        scores: (N, K) probabilities.
+        truth: (N,) indices of the right class.
+        labels: K names.
+        below: Answers with less are withheld; the others' precision and share are `said`.
+    """
+    report = classification_report(scores, truth, labels)
+    hits = int((scores.argmax(1) == truth).sum())
+    report["interval"] = [round(x, 4) for x in wilson(hits, len(truth))]
+    report["calibration_error"] = round(calibration_error(scores, truth), 4)
+    said = said_above(scores, truth, below or 0.0)
+    report["said"] = {
+        "below": None if below is None else round(below, 4),
+        "precision": round(said.precision, 4),
+        "coverage": round(said.coverage, 4),
+    }
+    if {"happy", "sad"} <= set(labels):
+        pair, n = pair_accuracy(scores, truth, (labels.index("happy"), labels.index("sad")))
+        low, high = (round(x, 4) for x in wilson(round(pair * n), n))
+        report["happy_sad"] = {"accuracy": round(pair, 4), "n": n, "interval": [low, high]}
+    return report

@@ -1,0 +1,158 @@
+"""Write docs/models.md from benchmarks/results/accuracy-*.json; --check says if it is current.
+
+python scripts/models_page.py [--check]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "models.md"
+SHIPPED = ("faces", "expression", "objects", "pets", "detector")
+INTRO = """# The models
+
+Made by `make docs` from `benchmarks/results/`; do not edit. Each figure was measured by
+`python -m benchmarks accuracy`, from the files themselves, on test photos that chose nothing:
+the Keras model, the same as fp32 ONNX, and the int8 file that ships, in one run. Intervals are
+Wilson's, at 95%. Latency is one picture on one thread of the machine named below each model,
+without decoding; on your device `edge-run bench --model NAME` tells.
+
+"""
+
+
+def page() -> str:
+    results = {
+        path.stem.removeprefix("accuracy-"): json.loads(path.read_text("utf-8"))
+        for path in sorted((ROOT / "benchmarks" / "results").glob("accuracy-*.json"))
+    }
+    shipped = [name for name in SHIPPED if name in results]
+    parts = [INTRO, _overview({name: results[name] for name in shipped})]
+    for name in shipped:
+        baselines = {k: v for k, v in results.items() if k.startswith(f"{name}-")}
+        parts.append(_section(name, results[name], baselines))
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _overview(results: dict[str, Any]) -> str:
+    lines = [
+        "| model | int8 on test | fp32 | Keras | n | bytes | MACs | latency int8 / fp32 |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, result in results.items():
+        test, model = result["test"], result["model"]
+        latency = result["latency_ms"]
+        p50 = " / ".join(f"{latency[k]['p50']:.2f}" for k in ("int8", "fp32") if k in latency)
+        lines.append(
+            f"| [{name}](#{name}) | {_figure(test['int8'])} | {_bare(test.get('fp32'))} | "
+            f"{_bare(test['keras'])} | {test['int8']['n']:,} | {model['bytes']:,} | "
+            f"{model['macs'] / 1e6:.1f} M | {p50} ms |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _section(name: str, result: dict[str, Any], baselines: dict[str, Any]) -> str:
+    origin, test, machine = result["provenance"], result["test"], result["machine"]
+    best = test["int8"]
+    lines = [f"## {name}", ""]
+    if "command" in origin:
+        lines += ["    " + origin["command"], ""]
+    lines += ["| | |", "|---|---|"]
+    rows = {
+        "data": origin.get("data"),
+        "license of the data": origin.get("data_license"),
+        "votes": origin.get("votes"),
+        "architecture": " ".join(
+            str(origin[k]) for k in ("architecture", "backbone", "weights") if origin.get(k)
+        ),
+        "training": f"{origin['minutes']} minutes on {origin['machine']}"
+        if "minutes" in origin
+        else None,
+        "code": origin.get("commit"),
+        "latency measured on": f"{machine['cpu']}, onnxruntime {machine['onnxruntime']}",
+    }
+    lines += [f"| {k} | {v} |" for k, v in rows.items() if v]
+    lines.append("")
+    if "said" in best and best["said"]["below"] is not None:
+        said = best["said"]
+        lines += [
+            f"Below a score of {said['below']:.2f} it says “uncertain”: {said['coverage']:.1%} of "
+            f"the test photos get an answer, and {said['precision']:.1%} of those are right.",
+            "",
+        ]
+    if "calibration_error" in best:
+        lines += [f"Mean gap of score and accuracy on test: {best['calibration_error']:.3f}.", ""]
+    lines += _further(best)
+    if baselines:
+        lines += [
+            "| beside it | int8 on test | n | bytes | MACs |",
+            "|---|---|---|---|---|",
+            *(
+                f"| {key.removeprefix(name + '-')} | {_figure(_main(other['test']))} | "
+                f"{_main(other['test'])['n']:,} | {other['model']['bytes']:,} | "
+                f"{other['model']['macs'] / 1e6:.1f} M |"
+                for key, other in baselines.items()
+            ),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _further(best: dict[str, Any]) -> list[str]:
+    """Return the figures of parts of the test, and of each label where they are few."""
+    rows = dict(best.get("subsets", {}))
+    if "happy_sad" in best:
+        rows["happy against sad"] = best["happy_sad"]
+    lines = []
+    if rows:
+        lines += ["| part of the test | int8 | n |", "|---|---|---|"]
+        lines += [f"| {name} | {_figure(row)} | {row['n']:,} |" for name, row in rows.items()]
+        lines.append("")
+    if "recall" in best and isinstance(best["recall"], dict) and len(best["recall"]) <= 12:
+        lines += ["| label | precision | recall |", "|---|---|---|"]
+        lines += [
+            f"| {label} | {_share(best['precision'][label])} | {_share(recall)} |"
+            for label, recall in best["recall"].items()
+        ]
+        lines.append("")
+    return lines
+
+
+def _main(test: dict[str, Any]) -> dict[str, Any]:
+    figures: dict[str, Any] = test.get("int8") or test["fp32"]
+    return figures
+
+
+def _figure(report: dict[str, Any]) -> str:
+    if "average_precision" in report:
+        return f"AP {report['average_precision']:.4f} ({report['faces']} faces)"
+    low, high = report["interval"]
+    return f"**{report['accuracy']:.1%}** ({low:.1%} to {high:.1%})"
+
+
+def _bare(report: dict[str, Any] | None) -> str:
+    if report is None:
+        return ""
+    if "average_precision" in report:
+        return f"{report['average_precision']:.4f}"
+    return f"{report['accuracy']:.1%}"
+
+
+def _share(value: float | None) -> str:
+    return "none" if value is None else f"{value:.1%}"
+
+
+def main() -> None:
+    wanted = page()
+    if sys.argv[1:] == ["--check"]:
+        if not PAGE.is_file() or PAGE.read_text("utf-8") != wanted:
+            sys.exit("error: docs/models.md is not what the results say; run 'make docs'")
+        return
+    PAGE.write_text(wanted, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
