@@ -25,6 +25,7 @@ check: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python scripts/help_page.py --check
+	$(BIN)/python scripts/models_page.py --check
 
 format: .venv/dev.stamp
 	$(BIN)/ruff check --fix .
@@ -32,6 +33,7 @@ format: .venv/dev.stamp
 
 docs: .venv/dev.stamp
 	$(BIN)/python scripts/help_page.py
+	$(BIN)/python scripts/models_page.py
 
 lock: .venv/dev.stamp
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/lock.sh

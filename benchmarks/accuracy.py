@@ -25,7 +25,7 @@ from edge_runtime.model.catalog import find_model
 from edge_runtime.model.preprocess import Image, letterbox_scale, preprocess
 from edge_runtime.model.session import SessionOptions, open_session
 
-__all__ = ["measure_accuracy", "test_rows"]
+__all__ = ["measure_accuracy", "photos_to_score"]
 
 _BATCH = 64
 _FAINTEST = 0.02  # detections below it do not move average precision
@@ -55,7 +55,7 @@ def measure_accuracy(
         SourceError: There are no test rows.
         OptionError: The files do not belong together.
     """
-    rows = test_rows(run)
+    rows = photos_to_score(run)
     path = find_model(model)
     shipped = open_session(path, SessionOptions("cpu"))
     card = shipped.card
@@ -98,7 +98,7 @@ def measure_accuracy(
     }
 
 
-def test_rows(run: Path) -> list[Row]:
+def photos_to_score(run: Path) -> list[Row]:
     """Return path and label of each test photo of a run."""
     split = run / "split.csv"
     if not split.is_file():

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.accuracy import test_rows
+from benchmarks.accuracy import photos_to_score
 from edge_runtime.errors import OptionError
 from edge_runtime.measure.confusion import agreement, pair_accuracy
 from edge_runtime.measure.intervals import wilson
@@ -44,7 +44,7 @@ def measure_expression(model: str, run: Path, votes: Path, peers: Sequence[Path]
     Raises:
         OptionError: The votes are not on these photos.
     """
-    rows = test_rows(run)
+    rows = photos_to_score(run)
     classifier = Classifier(open_session(find_model(model), SessionOptions("cpu")))
     if set(classifier.labels) != set(_PEER_LABELS):
         raise OptionError(f"--model {model}: its labels are not FER2013's seven")

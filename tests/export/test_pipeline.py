@@ -101,6 +101,42 @@ def test_export_writes_an_int8_file_that_answers_as_keras_does(
 
 
 @QUIET
+def test_small_val_is_filled_up_at_the_gate_and_reported_alone(
+    color_run: Path, tmp_path: Path
+) -> None:
+    from export.pipeline import ExportOptions, export_run
+
+    lines: list[str] = []
+    export_run(color_run, tmp_path / "colors.onnx", ExportOptions(), lines.append)
+    assert any("val is small: the gate looks at 30 photos" in line for line in lines)
+    card = open_session(tmp_path / "colors.onnx", SessionOptions("cpu")).card
+    assert card.metrics["val"]["int8"]["n"] == 10
+    low, high = card.metrics["val"]["int8"]["interval"]
+    assert (low, high) == (pytest.approx(0.7225, abs=1e-4), 1.0)
+
+
+@QUIET
+def test_what_is_withheld_is_set_by_the_exported_files_own_scores(
+    color_run: Path, tmp_path: Path
+) -> None:
+    """The run's card withholds below 0.9; all val answers are right, so the file withholds none."""
+    import shutil
+    from dataclasses import replace
+
+    from edge_runtime.model.card import Reject
+    from export.pipeline import ExportOptions, export_run
+
+    run = shutil.copytree(color_run, tmp_path / "run")
+    card = ModelCard.from_json((run / "card.json").read_text(), "card.json")
+    for reject in (Reject("probability", 0.9), Reject("cosine", 0.4, 0.01)):
+        (run / "card.json").write_text(replace(card, reject=reject).to_json())
+        target = tmp_path / f"{reject.on}.onnx"
+        export_run(run, target, ExportOptions("fp32"), lambda line: None)
+        kept = open_session(target, SessionOptions("cpu")).card.reject
+        assert kept == (None if reject.on == "probability" else reject)
+
+
+@QUIET
 def test_fp32_export_keeps_float_weights(color_run: Path, tmp_path: Path) -> None:
     from export.pipeline import ExportOptions, export_run
 

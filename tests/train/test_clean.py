@@ -381,7 +381,12 @@ def test_photo_with_two_labels_in_one_split_that_is_not_trained_on_is_used_and_t
     assert len(dataset.of(split)) == 14
     assert dataset.problems == [
         Problem(
-            second, "two labels", f"nearly the same as {first}, labeled cat", "dog", first, kept=True
+            second,
+            "two labels",
+            f"nearly the same as {first}, labeled cat",
+            "dog",
+            first,
+            kept=True,
         )
     ]
 

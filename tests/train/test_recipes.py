@@ -4,131 +4,444 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from edge_runtime.model.card import ModelCard
+from edge_runtime.model.card import InputSpec, ModelCard, Reject
+from train.errors import DataError, RunError
 
 pytestmark = pytest.mark.tensorflow
-pytest.importorskip("keras")
+keras = pytest.importorskip("keras")
 
 
-def draw_class_folders(root: Path, per_class: int = 30) -> None:
+def draw_class_folders(
+    root: Path, per_class: int = 30, names: tuple[str, str] = ("lying", "standing")
+) -> None:
     """Write photos of two classes a small network tells apart: bars lying and bars standing."""
     rng = np.random.default_rng(0)
-    for label in ("lying", "standing"):
+    for label in names:
         (root / label).mkdir(parents=True)
         for i in range(per_class):
             image = rng.integers(0, 60, (48, 48, 3)).astype(np.uint8)
             at = int(rng.integers(10, 32))
-            part = np.s_[at : at + 6, :] if label == "lying" else np.s_[:, at : at + 6]
+            part = np.s_[at : at + 6, :] if label == names[0] else np.s_[:, at : at + 6]
             image[part] = 230
             cv2.imwrite(str(root / label / f"{i:02d}.png"), image)
 
 
-def test_expression_recipe_learns_two_classes_and_writes_a_whole_run_folder(tmp_path: Path) -> None:
-    from train.recipes.expression import train_expression
+class CtrlC(keras.callbacks.Callback):
+    """Press it when an epoch begins."""
 
-    draw_class_folders(tmp_path / "data")
-    run = tmp_path / "run"
-    train_expression(tmp_path / "data", run, name="bars", size_px=32, epochs=8, seed=1)
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self._at = epoch
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if epoch == self._at:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def pressed_at(epoch: int) -> Iterator[None]:
+    """Let somebody press Ctrl-C when an epoch begins."""
+    fit = keras.Model.fit
+
+    def interrupted(self: Any, *args: Any, callbacks: list[Any], **more: Any) -> Any:
+        return fit(self, *args, callbacks=[*callbacks, CtrlC(epoch)], **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.Model, "fit", interrupted)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _float32() -> Iterator[None]:
+    """Leave the arithmetic of other tests as it was."""
+    from tensorflow.python.framework import config
+
+    before = keras.config.dtype_policy()
+    yield
+    keras.config.set_dtype_policy(before)
+    config.disable_op_determinism()
+
+
+@pytest.fixture(scope="module")
+def train() -> Callable[..., Path]:
+    """Train a recipe as its command does; returns the run folder."""
+    from importlib import import_module
+
+    from train.classifier import train_classifier
+    from train.options import TrainOptions
+
+    def run(recipe: str, data: Path, output: Path, **options: Any) -> Path:
+        module = import_module(f"train.recipes.{recipe}")
+        chosen = TrainOptions(data, output, **{"precision": "float32", **options})
+        train_classifier(module.RECIPE, module, chosen)
+        return output
+
+    return run
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def answers_on(run: Path, split: str) -> tuple[np.ndarray, np.ndarray, ModelCard]:
+    """Ask the model of a run about its photos of a split; scores, truths, card."""
+    from edge_runtime.media.image import read_for
+    from edge_runtime.model.preprocess import preprocess
 
     card = ModelCard.from_json((run / "card.json").read_text(), "card.json")
-    assert card.name == "bars"
-    assert card.labels == ("lying", "standing")
-    assert (card.input.height_px, card.input.width_px, card.input.region) == (32, 32, "face")
-    with (run / "split.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert {r["split"] for r in rows} == {"train", "val", "test"}
-    assert len(rows) == 60
+    rows = [row for row in read_rows(run / "split.csv") if row["split"] == split]
+    photos = np.stack(
+        [preprocess(read_for(Path(r["path"]), card.input).image_bgr, card.input) for r in rows]
+    )
+    out = keras.saving.load_model(run / "model.keras", compile=False)(photos, training=False)
+    scores = np.asarray(out["scores"] if isinstance(out, dict) else out)
+    return scores, np.array([card.labels.index(r["label"]) for r in rows]), card
+
+
+def smoothed_loss(scores: np.ndarray, truth: np.ndarray, power: float = 1.0) -> float:
+    """Loss of what the temperature is found by, with the scores' logits multiplied."""
+    powered = scores.astype(float) ** power
+    logs = np.log(powered / powered.sum(1, keepdims=True))
+    n, classes = scores.shape
+    target = np.full((n, classes), 1 / (n + 2) / (classes - 1))
+    target[np.arange(n), truth] = (n + 1) / (n + 2)
+    return float(-(target * logs).sum(1).mean())
+
+
+def check_scores_are_set_right_and_told(run: Path) -> None:
+    """The folded temperature is the best one, and all figures are those of the saved model."""
+    from edge_runtime.measure.calibration import temperature
+    from edge_runtime.measure.scoring import score_report
+
     metrics = json.loads((run / "metrics.json").read_text())
-    assert metrics["test"]["n"] == sum(r["split"] == "test" for r in rows)
-    with (run / "history.csv").open() as file:
-        losses = [float(r["loss"]) for r in csv.DictReader(file)]
-    assert len(losses) == 8
-    assert losses[-1] < 0.8 * losses[0]
-    assert "def train_expression" in (run / "recipe.py").read_text()
-    assert not (run / "state").exists()
-    assert (run / "model.keras").is_file()
+    assert set(metrics) == {"val", "test"}
+    for split, figures in metrics.items():
+        scores, truth, card = answers_on(run, split)
+        below = None if card.reject is None else card.reject.below
+        expected = json.loads(json.dumps(score_report(scores, truth, card.labels, below)))
+        assert figures["n"] == len(truth)
+        for name in ("accuracy", "interval", "precision", "recall", "confusion", "said"):
+            assert figures[name] == expected[name], (split, name)
+    scores, truth, card = answers_on(run, "val")
+    assert temperature(scores, truth) == pytest.approx(1, rel=0.02)
+    before = card.provenance["temperature"]
+    assert before != 1
+    assert smoothed_loss(scores, truth) <= smoothed_loss(scores, truth, before) + 1e-9
 
 
-def test_interrupted_run_says_how_to_go_on_and_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+# Expression: from scratch, with Ctrl-C in between
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = tmp_path_factory.mktemp("bars") / "bars"
+    draw_class_folders(data)
+    (data / "lying" / "broken.png").write_bytes(b"<html>")
+    (data / "lying" / "again.png").write_bytes((data / "lying" / "03.png").read_bytes())
+    return data
+
+
+BARS = {
+    "name": "bars", "architecture": "seed", "size": 24, "epochs": 4, "seed": 1,
+    "batch": 16, "deterministic": True,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def expression(train, bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("expression") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("train.classifier.withhold_below", lambda scores, truth: 0.625)
+        patch.setattr(sys, "argv", ["train", "expression", "--data", str(bars)])
+        return train("expression", bars, run, **BARS)
+
+
+def test_expression_recipe_learns_two_classes_and_writes_a_whole_run_folder(
+    expression: Path, bars: Path
 ) -> None:
-    import keras
+    assert sorted(p.name for p in expression.iterdir()) == [
+        "card.json", "command.txt", "history.csv", "metrics.json", "model.keras", "problems.csv",
+        "recipe.py", "report.html", "split.csv", "tensorboard",
+    ]  # fmt: skip
+    card = ModelCard.from_json((expression / "card.json").read_text(), "card.json")
+    assert (card.name, card.task, card.labels) == ("bars", "classification", ("lying", "standing"))
+    assert (card.input.height_px, card.input.width_px, card.input.region) == (24, 24, "face")
+    said = {k: card.provenance[k] for k in ("recipe", "architecture", "epochs", "seed", "data")}
+    assert said == {
+        "recipe": "train/recipes/expression.py", "architecture": "seed", "epochs": 4, "seed": 1,
+        "data": "bars",
+    }  # fmt: skip
+    rows = read_rows(expression / "split.csv")
+    assert Counter(r["split"] for r in rows) == {"train": 44, "val": 8, "test": 8}
+    assert [(Path(r["path"]).name, r["kind"], r["kept"]) for r in
+            read_rows(expression / "problems.csv")] == [
+        ("broken.png", "not a photo", "no"), ("again.png", "repeat", "no")
+    ]  # fmt: skip
+    history = read_rows(expression / "history.csv")
+    assert [int(r["epoch"]) for r in history] == [0, 1, 2, 3]
+    assert float(history[-1]["loss"]) < 0.8 * float(history[0]["loss"])
+    assert "seed_expression" in (expression / "recipe.py").read_text()
+    assert (expression / "command.txt").read_text() == (
+        f"python -m train expression --data {bars}\n"
+    )
+    assert str(bars) not in (expression / "card.json").read_text()
 
-    from train.errors import RunError
-    from train.recipes.expression import train_expression
 
-    class CtrlC(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
-            if epoch == 2:
-                raise KeyboardInterrupt
+def test_scores_of_expression_mean_what_they_say_and_weak_ones_are_withheld(
+    expression: Path,
+) -> None:
+    check_scores_are_set_right_and_told(expression)
+    card = ModelCard.from_json((expression / "card.json").read_text(), "card.json")
+    assert card.reject == Reject("probability", 0.625)
+    metrics = json.loads((expression / "metrics.json").read_text())
+    assert metrics["test"]["said"]["below"] == 0.625
 
-    draw_class_folders(tmp_path / "data", per_class=10)
+
+def test_page_of_expression_shows_its_curves_and_its_problems(expression: Path) -> None:
+    page = (expression / "report.html").read_text("utf-8")
+    assert page.count("<polyline") == 4
+    assert "not a photo: 1 left out" in page
+    assert "repeat: 1 left out" in page
+    assert "Below a score of 0.62 the answer is" in page
+
+
+def test_interrupted_run_says_how_to_go_on_and_comes_out_the_same(
+    train, bars: Path, expression: Path, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
-    original = keras.Model.fit
-
-    def interrupted(self: keras.Model, *args: object, **kwargs: object) -> object:
-        kwargs["callbacks"] = [*kwargs["callbacks"], CtrlC()]  # type: ignore[misc]
-        return original(self, *args, **kwargs)
-
-    options = {"size_px": 32, "epochs": 4, "architecture": "seed"}
-    with monkeypatch.context() as patch:
-        patch.setattr(keras.Model, "fit", interrupted)
-        with pytest.raises(RunError, match=r"interrupted; go on with --output .*run --resume"):
-            train_expression(tmp_path / "data", run, **options)
+    message = (
+        f"interrupted after epoch 2 of 4; go on with the same options and --output {run} --resume"
+    )
+    with pressed_at(2), pytest.raises(RunError) as caught:
+        train("expression", bars, run, **BARS)
+    assert str(caught.value) == message
     assert not (run / "model.keras").exists()
+    assert [r["epoch"] for r in read_rows(run / "history.csv")] == ["0", "1"]
 
     with pytest.raises(RunError, match="unfinished run; add --resume"):
-        train_expression(tmp_path / "data", run, **options)
-    with pytest.raises(RunError, match="another epochs; resume with the same options"):
-        train_expression(tmp_path / "data", run, resume=True, **{**options, "epochs": 5})
+        train("expression", bars, run, **BARS)
+    with pytest.raises(RunError, match="another epochs, seed; resume with the same options"):
+        train("expression", bars, run, resume=True, **{**BARS, "epochs": 5, "seed": 2})
+    moved = tmp_path / "bars"
+    shutil.copytree(bars, moved)
+    with pytest.raises(RunError, match="another data; resume with the same options"):
+        train("expression", moved, run, resume=True, **BARS)
 
-    train_expression(tmp_path / "data", run, resume=True, **options)
-    with (run / "history.csv").open() as file:
-        assert [int(r["epoch"]) for r in csv.DictReader(file)] == [0, 1, 2, 3]
+    train("expression", bars, run, resume=True, **BARS)
+    for row, then in zip(
+        read_rows(run / "history.csv"), read_rows(expression / "history.csv"), strict=True
+    ):
+        assert {k: float(v) for k, v in row.items()} == pytest.approx(
+            {k: float(v) for k, v in then.items()}, rel=1e-4, abs=1e-5
+        )
+    found, expected = (
+        keras.saving.load_model(folder / "model.keras", compile=False).get_weights()
+        for folder in (run, expression)
+    )
+    for weight, then in zip(found, expected, strict=True):
+        np.testing.assert_allclose(weight, then, atol=1e-5)
     with pytest.raises(RunError, match="holds a finished run"):
-        train_expression(tmp_path / "data", run, resume=True, **options)
+        train("expression", bars, run, resume=True, **BARS)
 
 
-def test_typo_in_the_data_costs_no_run_folder(tmp_path: Path) -> None:
-    from train.errors import DataError
-    from train.recipes.expression import train_expression
+def test_photo_that_came_later_stops_a_resume(train, tmp_path: Path) -> None:
+    draw_class_folders(tmp_path / "data", per_class=10)
+    options = {"architecture": "seed", "size": 24, "epochs": 2}
+    with pressed_at(0), pytest.raises(RunError):
+        train("expression", tmp_path / "data", tmp_path / "run", **options)
+    first, _ = sorted((tmp_path / "data" / "lying").iterdir())[:2]
+    first.write_bytes(b"")
+    with pytest.raises(
+        RunError, match=r"the photos changed since the run was started \(\d+ new or"
+    ):
+        train("expression", tmp_path / "data", tmp_path / "run", resume=True, **options)
 
+
+# Pets: a backbone with a new head
+
+
+def draw_warm_and_cold(root: Path, photo: Callable[..., np.ndarray], per_class: int = 20) -> None:
+    """Write cats, which are warm, and dogs, which are cold: color survives a random network."""
+    for label, color, first in (("cats", (20, 60, 190), 0), ("dogs", (190, 60, 20), 100)):
+        (root / label).mkdir(parents=True)
+        for i in range(per_class):
+            image = photo(first + i) * 0.2 + np.array(color)
+            cv2.imwrite(str(root / label / f"{i:02d}.png"), image.astype(np.uint8))
+
+
+def backbone_file(folder: Path) -> Path:
+    """Write weights of a backbone that has seen the world, if only a few photos of it."""
+    keras.utils.set_random_seed(0)
+    model = keras.applications.MobileNet((32, 32, 3), alpha=0.25, include_top=False, weights=None)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    paths = sorted((folder / "data").rglob("*.png"))
+    photos = np.stack([cv2.resize(cv2.imread(str(path)), (32, 32))[..., ::-1] for path in paths])
+    model(photos / np.float32(127.5) - 1, training=True)
+    model.save_weights(folder / "some.weights.h5")
+    return folder / "some.weights.h5"
+
+
+def test_pets_recipe_fits_a_backbone_and_writes_a_whole_run_folder(
+    train, photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_warm_and_cold(tmp_path / "data", photo)
+    monkeypatch.setattr("train.classifier.withhold_below", lambda scores, truth: None)
+    run = train(
+        "pets", tmp_path / "data", tmp_path / "run", backbone="mobilenet-0.25",
+        weights=str(backbone_file(tmp_path)), size=32, epochs=1, batch=16, learning_rate=1e-6,
+    )  # fmt: skip
+    card = ModelCard.from_json((run / "card.json").read_text(), "card.json")
+    assert (card.name, card.labels, card.reject) == ("pets", ("cat", "dog"), None)
+    assert card.input == InputSpec(32, 32)
+    assert card.provenance["backbone"] == "mobilenet-0.25"
+    assert card.provenance["weights"] == "some.weights.h5"
+    assert (run / "report.html").is_file()
+    assert len(read_rows(run / "history.csv")) == 1
+    assert {r["label"] for r in read_rows(run / "split.csv")} == {"cat", "dog"}
+    assert not (run / "state").exists()
+    check_scores_are_set_right_and_told(run)
+    scores, truth, _ = answers_on(run, "train")
+    assert (scores.argmax(1) == truth).mean() > 0.8
+    model = keras.saving.load_model(run / "model.keras", compile=False)
+    assert model.input.dtype == "uint8"
+    assert {w.dtype for w in model.weights} == {"float32"}
+
+
+# What training is given
+
+
+class Given(Exception):  # noqa: N818
+    """Carries the job out of a training that is not wanted."""
+
+
+@pytest.fixture
+def job_of(monkeypatch: pytest.MonkeyPatch, train, tmp_path: Path) -> Callable[..., Any]:
+    """Return what a recipe would train on, without training."""
+
+    def stop(job: Any) -> None:
+        raise Given(job)
+
+    monkeypatch.setattr("train.classifier.train_softmax", stop)
+    monkeypatch.setattr("train.classifier.train_identity", stop)
+
+    def run(recipe: str, data: Path, **options: Any) -> Any:
+        with pytest.raises(Given) as caught:
+            train(recipe, data, tmp_path / "run", **options)
+        return caught.value.args[0]
+
+    return run
+
+
+def test_options_take_the_place_of_the_plans_own(job_of, bars: Path) -> None:
+    from train.recipes.expression import RECIPE
+
+    job = job_of(
+        "expression", bars, epochs=3, batch=7, learning_rate=0.5, size=40, architecture="seed"
+    )
+    plan, own = job.plan, RECIPE.plans["seed"]
+    assert (plan.epochs, plan.batch, plan.learning_rate, plan.size_px) == (3, 7, 0.5, 40)
+    assert (plan.optimizer, plan.schedule, plan.network) == (
+        own.optimizer, own.schedule, own.network
+    )  # fmt: skip
+    assert (job.spec.height_px, job.spec.width_px) == (40, 40)
+
+
+def test_first_architecture_of_a_recipe_is_its_default(job_of, bars: Path) -> None:
+    from train.recipes.expression import RECIPE
+
+    assert job_of("expression", bars).plan == RECIPE.plans["residual"]
+
+
+def test_labels_come_in_the_order_asked_for_else_in_that_of_the_alphabet(
+    job_of, bars: Path, tmp_path: Path
+) -> None:
+    assert job_of("expression", bars).labels == ("lying", "standing")
+    shutil.rmtree(tmp_path / "run")
+    asked = job_of("expression", bars, classes=("standing", "lying"))
+    assert asked.labels == ("standing", "lying")
+    assert asked.targets[:, 0].tolist() == [
+        float(s.label == "standing") for s in asked.dataset.of("train")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("balance", "weights"),
+    [
+        ("none", None),
+        # 28 lying, 7 standing: a standing one counts for 4 (or 2) lying ones, in the mean 1.
+        ("full", {"lying": 35 / 56, "standing": 4 * 35 / 56}),
+        ("sqrt", {"lying": 35 / 42, "standing": 2 * 35 / 42}),
+    ],
+)
+def test_rare_classes_count_more_where_asked_for(
+    job_of, tmp_path: Path, balance: str, weights: dict[str, float] | None
+) -> None:
+    draw_class_folders(tmp_path / "data", per_class=40)
+    for path in sorted((tmp_path / "data" / "standing").iterdir())[9:]:
+        path.unlink()
+    job = job_of("expression", tmp_path / "data", balance=balance)
+    train = job.dataset.of("train")
+    assert Counter(s.label for s in train) == {"lying": 28, "standing": 7}
+    if weights is None:
+        assert job.weights is None
+    else:
+        assert job.weights == pytest.approx(np.array([weights[s.label] for s in train]), rel=1e-5)
+        assert job.weights.mean() == pytest.approx(1)
+
+
+def test_votes_are_seven_tenths_of_a_target(job_of, bars: Path, tmp_path: Path) -> None:
+    (tmp_path / "votes.csv").write_text(
+        "file,lying,standing\n" + "".join(f"lying/{i:02}.png,1,3\n" for i in range(30))
+    )
+    job = job_of("expression", bars, votes=tmp_path / "votes.csv")
+    for sample, target in zip(job.dataset.of("train"), job.targets, strict=True):
+        lying = [0.3 + 0.7 * 0.25, 0.7 * 0.75]
+        assert target == pytest.approx(lying if sample.label == "lying" else [0, 1])
+
+
+def test_folders_of_pets_may_be_called_in_the_plural(job_of, tmp_path: Path) -> None:
+    draw_class_folders(tmp_path / "data", per_class=8, names=("cats", "dogs"))
+    assert job_of("pets", tmp_path / "data").labels == ("cat", "dog")
+
+
+# What is refused before anything is written
+
+
+def test_typo_in_the_data_costs_no_run_folder(train, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
-        train_expression(tmp_path / "typo", tmp_path / "run")
+        train("expression", tmp_path / "typo", tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_three_photos_a_class_are_refused_before_training(tmp_path: Path) -> None:
-    from train.errors import DataError
-    from train.recipes.expression import train_expression
-
+def test_three_photos_a_class_are_refused_before_training(train, tmp_path: Path) -> None:
     draw_class_folders(tmp_path / "data", per_class=3)
-    with pytest.raises(DataError, match="6 photos leave none to validate on"):
-        train_expression(tmp_path / "data", tmp_path / "run", size_px=32)
+    with pytest.raises(DataError, match="3 usable photo\\(s\\) and none of them to validate on"):
+        train("expression", tmp_path / "data", tmp_path / "run", size=32)
+    assert not (tmp_path / "run").exists()
 
 
-def test_unknown_architecture_is_refused(tmp_path: Path) -> None:
-    from edge_runtime.errors import OptionError
-    from train.recipes.expression import train_expression
-
-    with pytest.raises(OptionError, match="--architecture resnet50: expected residual or seed"):
-        train_expression(tmp_path, tmp_path / "run", architecture="resnet50")
+def test_table_of_votes_that_is_wrong_is_refused(train, bars: Path, tmp_path: Path) -> None:
+    (tmp_path / "votes.csv").write_text("file,lying\n")
+    with pytest.raises(DataError, match="no column standing"):
+        train("expression", bars, tmp_path / "run", votes=tmp_path / "votes.csv")
 
 
-def test_seed_network_is_the_notebooks_three_convolutions() -> None:
-    from edge_runtime.model.card import InputSpec
-    from train.networks.seed import seed_network
-
-    model = seed_network(InputSpec(256, 256), 2)
-    kinds = [type(layer).__name__ for layer in model.layers]
-    assert kinds.count("Conv2D") == kinds.count("MaxPooling2D") == 3
-    assert model.output_shape == (None, 2)
+# The detector
 
 
 def test_targets_put_each_face_on_the_stride_of_its_size() -> None:

@@ -9,18 +9,21 @@ from keras import layers
 
 __all__ = ["conv", "depthwise", "gray_standardized"]
 
+# Keras's 0.99 needs some hundred steps to know the data; a few dozen photos give no such number.
+_MOMENTUM = 0.9
+
 
 def conv(x: Any, filters: int, size: int = 3, stride: int = 1, relu: bool = True) -> Any:
     """Convolution, batch normalization, ReLU; folds into one quantized convolution."""
     x = layers.Conv2D(filters, size, stride, "same", use_bias=False)(x)
-    x = layers.BatchNormalization()(x)
+    x = layers.BatchNormalization(momentum=_MOMENTUM)(x)
     return layers.ReLU()(x) if relu else x
 
 
 def depthwise(x: Any, filters: int, stride: int = 1) -> Any:
     """Depthwise 3x3 then pointwise convolution, each with batch normalization and ReLU."""
     x = layers.DepthwiseConv2D(3, stride, "same", use_bias=False)(x)
-    x = layers.BatchNormalization()(x)
+    x = layers.BatchNormalization(momentum=_MOMENTUM)(x)
     x = layers.ReLU()(x)
     return conv(x, filters, 1)
 

@@ -54,6 +54,7 @@ def pooled_residual_deployed(
     stem: int = 24,
     widths: tuple[int, ...] = (64, 192, 192),
     gray: bool = False,
+    dropout: float = 0.0,
     mirrored: bool = True,
 ) -> keras.Model:
     """Build the same function of the same weights, as it is best exported.
@@ -68,7 +69,7 @@ def pooled_residual_deployed(
     if mirrored:
         one, other = ops.split(features, 2, axis=0)
         features = (one + other) * 0.5
-    return keras.Model(image, _head(features, classes, 0.0))
+    return keras.Model(image, _head(features, classes, dropout))
 
 
 def _scaled(image: Any, gray: bool) -> Any:

@@ -91,12 +91,3 @@ def test_picture_without_a_face_has_none(image) -> None:
     detector = FakeDetector([_face(1, 10, 0.29)], [_face(1, 10, 0.29)])
     assert portrait_face(detector, image) is None
     assert len(detector.seen) == 2
-
-
-def test_crop_that_is_all_face_is_found_by_a_real_detector(detector, picture) -> None:
-    """The detector takes a square of a quarter of its input for a face, so no larger one."""
-    crop = picture("blue", 32, 32)
-    crop[8:24, 8:24] = (0, 0, 255)  # half the crop, a quarter of the crop with its border
-    assert detector.detect(crop, 0.3) == []
-    found = portrait_face(detector, crop)
-    assert found.box.tolist() == [8, 8, 24, 24]

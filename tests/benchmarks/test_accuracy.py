@@ -1,0 +1,90 @@
+"""Scoring model files on a run's test photos."""
+
+import csv
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.accuracy import measure_accuracy, photos_to_score
+from edge_runtime.errors import OptionError, SourceError
+
+
+@pytest.fixture
+def run(tmp_path: Path, write_photo) -> Path:
+    """Six test photos: two red, two green, one blue, and a green one that is called blue."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "model.keras").write_bytes(b"weights")
+    rows = [("red", "red"), ("red", "red"), ("green", "green"), ("green", "green"),
+            ("blue", "blue"), ("green", "blue")]  # fmt: skip
+    with (folder / "split.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("path", "label", "split"))
+        for i, (color, label) in enumerate(rows):
+            table.writerow((write_photo(f"{i}.png", color), label, "test"))
+        table.writerow((write_photo("train.png", "red"), "red", "train"))
+    return folder
+
+
+@pytest.fixture
+def write_photo(tmp_path: Path, picture):
+    import cv2
+
+    def write(name: str, color: str) -> Path:
+        path = tmp_path / name
+        cv2.imwrite(str(path), picture(color))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def model(write_colors) -> Path:
+    digest = hashlib.sha256(b"weights").hexdigest()
+    return write_colors(golden=True, precision="int8", provenance={"weights_sha256": digest})
+
+
+@pytest.fixture
+def answers_as_keras(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Keras model that takes everything for red."""
+
+    def always_red(path: Path):
+        return lambda images: {"scores": np.tile(np.float32([0.8, 0.1, 0.1]), (len(images), 1))}
+
+    monkeypatch.setattr("benchmarks.accuracy._keras", always_red)
+
+
+@pytest.mark.usefixtures("answers_as_keras")
+def test_each_way_is_scored_on_the_test_photos(run: Path, model: Path) -> None:
+    figures = measure_accuracy(str(model), run, None, {})
+    assert figures["test"]["int8"]["n"] == 6
+    assert figures["test"]["int8"]["accuracy"] == pytest.approx(5 / 6, abs=1e-4)
+    assert figures["test"]["int8"]["confusion"] == [[2, 0, 0], [0, 2, 0], [0, 1, 1]]
+    assert figures["test"]["keras"]["accuracy"] == pytest.approx(2 / 6, abs=1e-4)
+    assert figures["model"]["bytes"] == model.stat().st_size
+    assert figures["latency_ms"]["int8"]["p50"] > 0
+
+
+@pytest.mark.usefixtures("answers_as_keras")
+def test_subset_is_asked_about_its_own_labels_alone(run: Path, model: Path) -> None:
+    for name in ("red", "blue"):
+        (run / "some" / name).mkdir(parents=True)
+    figures = measure_accuracy(str(model), run, None, {"two": run / "some"})
+    # Of the blue photos one is green: with green not allowed its score is no higher than red's.
+    assert figures["test"]["int8"]["subsets"]["two"]["n"] == 4
+    assert figures["test"]["int8"]["subsets"]["two"]["labels"] == 2
+    assert figures["test"]["int8"]["subsets"]["two"]["accuracy"] == 0.75
+
+
+@pytest.mark.usefixtures("answers_as_keras")
+def test_model_of_another_run_is_refused(run: Path, color_model: Path) -> None:
+    with pytest.raises(OptionError, match="was not exported from this run"):
+        measure_accuracy(str(color_model), run, None, {})
+
+
+def test_run_without_test_photos_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "split.csv").write_text("path,label,split\na.png,red,val\n")
+    with pytest.raises(SourceError, match="no row whose split is test"):
+        photos_to_score(tmp_path)

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from edge_runtime.model.card import InputSpec, ModelCard
+from train.data.samples import Problem, Sample
+from train.errors import RunError
+
+pytestmark = pytest.mark.tensorflow
+keras = pytest.importorskip("keras")
+
+ROOT = Path("run")
+ARGUMENTS = {"data": "/photos", "epochs": 3, "classes": None, "learning-rate": 0.001}
+PHOTOS = [Sample(Path(f"data/{s}/cat/{i}.png"), "cat", s) for s in ("train", "val") for i in (1, 2)]
+
+
+def _run(resume: bool = False, **changed: Any) -> Any:
+    from train.run_folder import RunFolder
+
+    return RunFolder(ROOT, {**ARGUMENTS, **changed}, resume)
+
+
+def test_nothing_is_written_before_the_photos_are_known() -> None:
+    run = _run()
+    assert not ROOT.exists()
+    run.use(PHOTOS)
+    assert sorted(p.name for p in (ROOT / "state").iterdir()) == ["arguments.json", "split.csv"]
+
+
+def test_run_goes_on_with_the_same_options_and_photos_in_any_order() -> None:
+    _run().use(PHOTOS)
+    _run(resume=True).use(PHOTOS[::-1])
+
+
+def test_unfinished_run_is_not_begun_anew() -> None:
+    _run().use(PHOTOS)
+    with pytest.raises(RunError) as caught:
+        _run()
+    assert str(caught.value) == (
+        "run: holds an unfinished run; add --resume to go on, or choose another --output"
+    )
+
+
+def test_run_does_not_go_on_with_other_options() -> None:
+    _run().use(PHOTOS)
+    with pytest.raises(RunError) as caught:
+        _run(resume=True, epochs=4, classes=["cat"])
+    assert str(caught.value) == (
+        "run: the run there was started with another classes, epochs; resume with the same options"
+    )
+
+
+def test_finished_run_is_never_written_over() -> None:
+    ROOT.mkdir()
+    (ROOT / "model.keras").touch()
+    for resume in (False, True):
+        with pytest.raises(RunError, match=r"^run: holds a finished run; choose another --output$"):
+            _run(resume)
+
+
+@pytest.mark.parametrize(
+    ("now", "new", "gone"),
+    [
+        pytest.param([*PHOTOS, Sample(Path("data/new.png"), "cat", "train")], 1, 0, id="new"),
+        pytest.param(PHOTOS[2:], 0, 2, id="gone"),
+        pytest.param(
+            [*PHOTOS[:3], Sample(PHOTOS[3].path, "cat", "train")], 1, 1, id="in another split"
+        ),
+        pytest.param(
+            [Sample(s.path, "dog", s.split) for s in PHOTOS], 4, 4, id="another label, all of them"
+        ),
+    ],
+)  # fmt: skip
+def test_run_does_not_go_on_with_other_photos(now: list[Sample], new: int, gone: int) -> None:
+    _run().use(PHOTOS)
+    before = (ROOT / "state/split.csv").read_bytes()
+    with pytest.raises(RunError) as caught:
+        _run(resume=True).use(now)
+    assert str(caught.value) == (
+        f"run: the photos changed since the run was started ({new} new or moved, {gone} gone or "
+        "moved); put them back, or start anew with another --output"
+    )
+    assert (ROOT / "state/split.csv").read_bytes() == before
+
+
+def test_place_that_cannot_be_written_is_one_line() -> None:
+    ROOT.write_text("a file")
+    with pytest.raises(RunError, match=r"^run: cannot be written \(.+\)$"):
+        _run().use(PHOTOS)
+
+
+def _finish(problems: list[Problem]) -> None:
+    recipe = ModuleType("recipe")
+    recipe.__file__ = str(Path("recipe_text.py").absolute())
+    Path("recipe_text.py").write_text("RECIPE = 'the text'\n")
+    sys.modules["recipe"] = recipe
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    card = ModelCard("cats", "classification", ("cat", "dog"), InputSpec(16, 16))
+    run = _run()
+    run.use(PHOTOS)
+    run.finish(model, card, PHOTOS, {"val": {"accuracy": 0.5}}, recipe, problems)
+
+
+def test_finished_run_holds_all_that_is_promised(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["train", "pets", "--data", "my photos", "--output", "run"])
+    other = PHOTOS[0].path
+    _finish(
+        [
+            Problem(Path("data/x.png"), "repeat", 'the "same", pixels', "cat", other),
+            Problem(Path("data/y.png"), "near repeat", "alike", "dog", kept=True),
+        ]
+    )
+    assert sorted(p.name for p in ROOT.iterdir()) == [
+        "card.json", "command.txt", "metrics.json", "model.keras", "problems.csv", "recipe.py",
+        "split.csv",
+    ]  # fmt: skip
+    assert (ROOT / "command.txt").read_text() == (
+        "python -m train pets --data 'my photos' --output run\n"
+    )
+    assert (ROOT / "recipe.py").read_text() == "RECIPE = 'the text'\n"
+    assert json.loads((ROOT / "metrics.json").read_text()) == {"val": {"accuracy": 0.5}}
+    assert ModelCard.from_json((ROOT / "card.json").read_text(), "card").name == "cats"
+    with (ROOT / "split.csv").open(newline="") as file:
+        assert list(csv.DictReader(file)) == [
+            {"path": s.path.resolve().as_posix(), "label": s.label, "split": s.split}
+            for s in PHOTOS
+        ]
+    with (ROOT / "problems.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    here = Path.cwd()
+    assert rows == [
+        {"path": f"{here}/data/x.png", "kind": "repeat", "detail": 'the "same", pixels',
+         "label": "cat", "other": f"{here}/{other}", "kept": "no"},
+        {"path": f"{here}/data/y.png", "kind": "near repeat", "detail": "alike", "label": "dog",
+         "other": "", "kept": "yes"},
+    ]  # fmt: skip
+    assert keras.saving.load_model(ROOT / "model.keras").input_shape == (None, 2)
+
+
+def test_run_killed_while_the_model_is_written_is_still_unfinished(monkeypatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(self: Any, path: Path) -> None:
+        path.write_bytes(b"half of")
+        raise Killed
+
+    monkeypatch.setattr(keras.Model, "save", killed)
+    with pytest.raises(Killed):
+        _finish([])
+    assert not (ROOT / "model.keras").exists()
+    _run(resume=True).use(PHOTOS)
+
+
+def test_card_learns_no_folder_from_the_command_line(monkeypatch) -> None:
+    from train.run_folder import command_line
+
+    words = ["pets", "--data", "/home/anna/private/pets", "--epochs", "3"]
+    monkeypatch.setattr(sys, "argv", ["train", *words])
+    assert command_line(names_only=True) == "python -m train pets --data pets --epochs 3"
+    assert "/home/anna/private/pets" in command_line()
