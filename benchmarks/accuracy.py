@@ -18,7 +18,7 @@ from edge_runtime.errors import OptionError, SourceError
 from edge_runtime.faces.boxes import non_maximum_suppression
 from edge_runtime.measure.detection import COUNTED_FROM_PX, average_precision
 from edge_runtime.measure.machine import describe_machine
-from edge_runtime.measure.scoring import score_report
+from edge_runtime.measure.scoring import brief, score_report
 from edge_runtime.media.image import read_for, read_image
 from edge_runtime.model.card import InputSpec, ModelCard
 from edge_runtime.model.catalog import find_model
@@ -149,7 +149,7 @@ def _score_classifier(
     out: dict[str, Any] = {}
     for name, parts in answers.items():
         scores = np.concatenate(parts)
-        out[name] = score_report(scores, truth, card.labels, below)
+        out[name] = brief(score_report(scores, truth, card.labels, below))
         for subset, folder in subsets.items():
             out[name].setdefault("subsets", {})[subset] = _closed(scores, truth, card, folder)
     return out

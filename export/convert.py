@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +67,23 @@ def keras_to_onnx(model: keras.Model) -> onnx.ModelProto:
     proto, _ = tf2onnx.convert.from_function(answer, input_signature=signature, opset=OPSET)
     names = list(model.output) if isinstance(model.output, dict) else ["scores"]
     _rename_outputs(proto, sorted(names))
+    proto = _folded(proto)
     proto = onnx.shape_inference.infer_shapes(proto)
     onnx.checker.check_model(proto, full_check=True)
     return proto
+
+
+def _folded(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Let convolutions absorb the normalizations that tf2onnx leaves behind depthwise ones."""
+    with tempfile.TemporaryDirectory(prefix="edge-fold-") as folder:
+        target = Path(folder) / "folded.onnx"
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(target)
+        onnxruntime.InferenceSession(
+            proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        return onnx.load(target)
 
 
 def check_parity(

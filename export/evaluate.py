@@ -13,7 +13,7 @@ from edge_runtime.faces.boxes import FaceBox, iou
 from edge_runtime.faces.detector import OnnxFaceDetector
 from edge_runtime.measure.confusion import agreement
 from edge_runtime.measure.detection import COUNTED_FROM_PX, average_precision
-from edge_runtime.measure.scoring import score_report, withhold_below
+from edge_runtime.measure.scoring import brief, score_report, withhold_below
 from edge_runtime.media.image import read_for, read_image
 from edge_runtime.model.card import InputSpec
 from edge_runtime.model.classifier import Classifier
@@ -89,9 +89,7 @@ class _Classification:
         samples: Sequence[Sample],
         below: float | None = None,
     ) -> dict[str, Any]:
-        report = score_report(answers, self._truth(samples), self.labels, below)
-        del report["confusion"]
-        return report
+        return brief(score_report(answers, self._truth(samples), self.labels, below))
 
     def withhold_below(
         self, answers: npt.NDArray[np.float32], samples: Sequence[Sample]

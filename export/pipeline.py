@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 
 from edge_runtime.files import check_writable, write_whole
+from edge_runtime.measure.scoring import brief
 from edge_runtime.media.image import read_image
 from edge_runtime.model.card import ModelCard, Reject
 from edge_runtime.model.golden import make_golden
@@ -244,7 +245,7 @@ def _keras_metrics(run: RunFolder) -> dict[str, Any]:
         return {}
     measured = json.loads(path.read_text("utf-8"))
     return {
-        split: {k: v for k, v in figures.items() if k != "confusion"}
+        split: brief(figures) if "confusion" in figures else figures
         for split, figures in measured.items()
     }
 

@@ -18,8 +18,8 @@ def readme() -> str:
 
 
 def test_accuracy_in_the_readme_is_that_of_the_committed_results() -> None:
-    expression = figures("accuracy-expression")["test"]
-    detector = figures("accuracy-detector")["test"]
+    expression = figures("accuracy-expression")["test"]["int8"]
+    detector = figures("accuracy-detector")["test"]["int8"]
     text = readme()
     assert f"{100 * expression['happy_sad']['accuracy']:.1f}%" in text
     assert f"n = {expression['happy_sad']['n']:,}" in text

@@ -1,15 +1,20 @@
-"""Checkpoints of a run: a whole epoch is there or it is not, whatever happens in between."""
+"""Checkpoints of a run: a whole epoch is there or it is not, whatever happens in between.
+
+Made in memory and then written: HDF5, which Keras would use, crashes the process when the disk is
+full.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
-import os
+import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import keras
+import numpy as np
 
 from edge_runtime.errors import OutputError
 from edge_runtime.files import write_whole
@@ -58,19 +63,27 @@ class Checkpoints:
                 ) from None
 
     def restore(self, model: keras.Model, epoch: int) -> None:
-        """Load weights and optimizer state of an epoch.
+        """Load weights and optimizer state of an epoch into a compiled model.
 
         Raises:
             RunError: The file is damaged or of another network.
         """
         path = self._weights(epoch)
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        variables = [*model.weights, *model.optimizer.variables]
         try:
-            model.load_weights(path)
-        except (OSError, ValueError, KeyError) as error:
+            with np.load(io.BytesIO(path.read_bytes())) as stored:
+                values = [stored[f"arr_{i}"] for i in range(len(stored.files))]
+            if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
+                raise ValueError("it is of another network")
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise RunError(
-                f"{path}: cannot be loaded ({str(error).splitlines()[0]}); remove the run folder "
-                "and start anew"
+                f"{path}: cannot be loaded ({_first_line(error)}); remove the run folder and start "
+                "anew"
             ) from None
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
 
     def save(self, model: keras.Model, progress: Progress, keep: set[int]) -> None:
         """Write the newest epoch, then say so, then remove the epochs not kept.
@@ -79,32 +92,25 @@ class Checkpoints:
             RunError: It cannot be written; the epoch before is still whole.
         """
         path = self._weights(progress.epoch)
-        part = path.with_name("part.weights.h5")
+        data = io.BytesIO()
+        np.savez(data, *[np.asarray(v) for v in (*model.weights, *model.optimizer.variables)])
         try:
-            model.save_weights(part, overwrite=True)
-            os.replace(part, path)
+            write_whole(path, data.getvalue())
             write_whole(self._file, json.dumps(asdict(progress)).encode())
-        except (OSError, RuntimeError, OutputError) as error:
-            for unfinished in (part, path):
-                with contextlib.suppress(OSError):
-                    unfinished.unlink()
+        except OutputError as error:
+            with contextlib.suppress(OSError):
+                path.unlink()
             raise RunError(
-                f"{path}: the checkpoint cannot be written ({_reason(error)}); epoch "
-                f"{self.progress.epoch} is kept: make room and go on with --resume"
+                f"{error}; epoch {self.progress.epoch} is kept: make room and go on with --resume"
             ) from None
         self.progress = progress
-        for old in self._folder.glob("epoch-*.weights.h5"):
+        for old in self._folder.glob("epoch-*.npz"):
             if old not in {self._weights(e) for e in keep | {progress.epoch}}:
                 old.unlink()
 
     def _weights(self, epoch: int) -> Path:
-        return self._folder / f"epoch-{epoch:04}.weights.h5"
+        return self._folder / f"epoch-{epoch:04}.npz"
 
 
-def _reason(error: Any) -> str:
-    text = str(getattr(error, "strerror", None) or error).strip()
-    # HDF5 wraps the system's words in its own.
-    for known in ("No space left on device", "File too large"):
-        if known in text:
-            return known
-    return text.splitlines()[0] if text else type(error).__name__
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

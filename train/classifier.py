@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.apps.progress import progress
-from edge_runtime.errors import OptionError
+from edge_runtime.errors import EdgeError, OptionError
 from edge_runtime.faces.detector import OnnxFaceDetector
 from edge_runtime.measure.machine import describe_machine
 from edge_runtime.measure.scoring import score_report, withhold_below
@@ -64,29 +64,33 @@ def train_classifier(recipe: Recipe, module: ModuleType, options: TrainOptions) 
     keras.utils.set_random_seed(options.seed)
     if options.deterministic:
         make_deterministic()
-    choose_policy(options.precision)
+    choose_policy(options.precision, bool(plan.backbone))
     dataset = read_dataset(options.data, options.classes, options.seed, recipe.aliases)
     labels = recipe.labels({s.label for s in dataset.samples}, options.classes)
     spec = recipe.input(plan.size_px)
     run.use(dataset.samples)
-    background: list[Sample] = []
-    if recipe.find_faces:
-        background = _background(options)
-        dataset, background = _faces_of(dataset, background, spec, run)
-    _tell(dataset)
-    train = dataset.of("train")
-    job = Job(
-        plan=plan,
-        dataset=dataset,
-        labels=labels,
-        targets=_targets(train, labels, options),
-        weights=_weights(train, options.balance),
-        spec=spec,
-        run=run,
-        options=options,
-        background=tuple(background),
-    )
-    trained = train_identity(job) if plan.embedding else train_softmax(job)
+    try:
+        background: list[Sample] = []
+        if recipe.find_faces:
+            background = _background(options)
+            dataset, background = _faces_of(dataset, background, spec, run)
+        _tell(dataset)
+        train = dataset.of("train")
+        job = Job(
+            plan=plan,
+            dataset=dataset,
+            labels=labels,
+            targets=_targets(train, labels, options),
+            weights=_weights(train, options.balance),
+            spec=spec,
+            run=run,
+            options=options,
+            background=tuple(background),
+        )
+        trained = train_identity(job) if plan.embedding else train_softmax(job)
+    except EdgeError:
+        run.abandon()
+        raise
     _finish(trained, job, recipe, module, architecture)
 
 
@@ -210,7 +214,7 @@ def _finish(
     truth = truth_of(val, job.labels)
     found = cool(model, answers(model, val, job.spec), truth)
     scores = answers(model, val, job.spec)
-    below = withhold_below(scores, truth)
+    below = None if trained.reject else withhold_below(scores, truth)
     metrics = {"val": score_report(scores, truth, job.labels, below)}
     test = job.dataset.of("test")
     if test:

@@ -58,7 +58,9 @@ def _train() -> None:
 
 Data = Annotated[Path, typer.Option(help="Folder with a folder a class.")]
 Output = Annotated[Path, typer.Option(help="Run folder to write.")]
-Seed = Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=40_000, help="Of split, weights, order and augmentation.")
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
 
 

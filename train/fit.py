@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from edge_runtime.errors import OutputError
 from edge_runtime.files import write_whole
 from train.checkpoint import Checkpoints, Progress
 from train.data.batches import EpochBatches
@@ -21,6 +22,7 @@ from train.run_folder import RunFolder
 __all__ = ["fit", "one_cycle", "optimizer"]
 
 _WARMUP = 0.15
+_FAR = 100_000
 
 
 def optimizer(plan: Plan, steps: int) -> keras.optimizers.Optimizer:
@@ -154,13 +156,20 @@ class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         self._started = time.monotonic()
         # Dropout's counters are no weights, so no checkpoint holds them.
         weights = {id(w) for w in self.model.weights}
-        for variable in self.model.variables:
-            if id(variable) not in weights and variable.shape == (2,):
-                variable.assign(np.array([self._seed, epoch], variable.dtype))
+        counters = [v for v in self.model.variables if id(v) not in weights and v.shape == (2,)]
+        for place, counter in enumerate(counters):
+            # Each layer and epoch far from the others: a counter moves by one a step.
+            start = [self._seed * _FAR + place, epoch * _FAR]
+            counter.assign(np.array(start, "uint32").astype(counter.dtype))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         before = self._checkpoints.progress
         row = {"epoch": float(epoch), **{k: float(v) for k, v in (logs or {}).items()}}
+        if not all(np.isfinite(value) for value in row.values()):
+            raise RunError(
+                f"the loss is no number any more after epoch {epoch + 1}; start anew with a "
+                "smaller --learning-rate"
+            )
         score = row.get("val_accuracy", -1.0)
         better = score > before.best
         progress = Progress(
@@ -172,7 +181,10 @@ class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         )
         keep = {progress.best_epoch} if self._patience is not None else set()
         self._checkpoints.save(self.model, progress, keep)
-        write_whole(self._run.path / "history.csv", _table(progress.history))
+        try:
+            write_whole(self._run.path / "history.csv", _table(progress.history))
+        except OutputError as error:
+            raise RunError(f"{error}; make room and go on with --resume") from None
         if self.waited_long_enough():
             self.model.stop_training = True
 

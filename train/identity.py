@@ -33,7 +33,7 @@ def train_identity(job: Job) -> Trained:
 
     The people of `--background` teach the embedding and are no answers.
     """
-    keras.config.set_dtype_policy(choose_policy(job.options.precision))
+    keras.config.set_dtype_policy(choose_policy(job.options.precision, bool(job.plan.backbone)))
     people = (*job.labels, *sorted({s.label for s in job.background} - set(job.labels)))
     model = _network(job, len(people))
     seconds = 0.0

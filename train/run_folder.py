@@ -14,6 +14,7 @@ state/        while training: what --resume goes on from
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import inspect
 import io
@@ -58,7 +59,12 @@ class RunFolder:
         if (path / "model.keras").exists():
             raise RunError(f"{path}: holds a finished run; choose another --output")
         if known.exists():
-            before = json.loads(known.read_text())
+            try:
+                before = json.loads(known.read_text("utf-8"))
+            except (OSError, ValueError) as error:
+                raise RunError(
+                    f"{known}: cannot be read ({error}); remove the run folder and start anew"
+                ) from None
             if not resume:
                 raise RunError(
                     f"{path}: holds an unfinished run; add --resume to go on, or choose "
@@ -120,9 +126,24 @@ class RunFolder:
         self._write("recipe.py", inspect.getsource(recipe))
         self._write("split.csv", _split_table(samples))
         part = self.path / "part.keras"
-        model.save(part)
-        os.replace(part, self.path / "model.keras")
+        try:
+            model.save(part)
+            os.replace(part, self.path / "model.keras")
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                part.unlink()
+            raise RunError(
+                f"{self.path}: model.keras cannot be written ({error.strerror or error}); make "
+                "room and go on with --resume"
+            ) from None
         shutil.rmtree(self.state)
+
+    def abandon(self) -> None:
+        """Leave nothing of a run that trained no epoch: an option of it was wrong."""
+        if not (self.state / "progress.json").exists():
+            shutil.rmtree(self.state, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                self.path.rmdir()
 
     def _write(self, name: str, text: str) -> None:
         write_whole(self.path / name, text.encode())
@@ -152,7 +173,7 @@ def command_line(names_only: bool = False) -> str:
 
     A card travels: where photos lay on somebody's disk is nobody else's business.
     """
-    words = sys.argv[1:]
+    words = [part for word in sys.argv[1:] for part in word.split("=", 1)]
     if names_only:
         words = [Path(w).name if "/" in w or "\\" in w else w for w in words]
     return shlex.join(["python", "-m", "train", *words])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import keras
 
+from edge_runtime.errors import OptionError
+from edge_runtime.model.card import InputSpec
 from train.data.batches import PhotoBatches, one_hot
 from train.fit import fit, optimizer
 from train.head import train_head
@@ -19,13 +22,14 @@ __all__ = ["train_softmax"]
 def train_softmax(job: Job) -> Trained:
     """Train the plan's network; its last layer is a Dense softmax named `scores`."""
     plan, spec, classes = job.plan, job.spec, len(job.labels)
-    keras.config.set_dtype_policy(choose_policy(job.options.precision))
-    if plan.network is not None:
-        model = plan.network(spec, classes)
+    keras.config.set_dtype_policy(choose_policy(job.options.precision, bool(job.plan.backbone)))
+    if plan.network is None:
+        model = transfer_network(spec, classes, plan.backbone, plan.weights)
     else:
-        model = transfer_network(spec, classes, plan.backbone, job.plan.weights)
+        model = _built(plan.network, spec, classes)
     seconds = 0.0
-    if plan.backbone:
+    learned = plan.backbone and plan.weights != "none"
+    if learned:
         began = time.monotonic()
         freeze_backbone(model)
         photos = PhotoBatches(job.dataset.of("train"), job.targets, spec, plan.batch)
@@ -42,11 +46,23 @@ def train_softmax(job: Job) -> Trained:
     return Trained(final, seconds)
 
 
+def _built(
+    network: Callable[[InputSpec, int], keras.Model], spec: InputSpec, classes: int
+) -> keras.Model:
+    try:
+        return network(spec, classes)
+    except ValueError as error:
+        raise OptionError(
+            f"--size {spec.height_px}: too small for this architecture "
+            f"({str(error).splitlines()[0]})"
+        ) from None
+
+
 def _fit(model: keras.Model, job: Job) -> float:
     """Train the whole network; return the seconds it took, those before a resume included."""
     plan, options = job.plan, job.options
     if plan.backbone:
-        unfreeze_backbone(model)
+        unfreeze_backbone(model, statistics=plan.weights == "none")
     train = PhotoBatches(
         job.dataset.of("train"), job.targets, job.spec, plan.batch,
         augment=plan.augment, mixup=plan.mixup, weights=job.weights, seed=options.seed,

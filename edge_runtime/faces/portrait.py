@@ -35,10 +35,13 @@ def portrait_face(detector: FaceDetector, image_bgr: Image) -> FaceBox | None:
             cv2.copyMakeBorder(image_bgr, border, border, border, border, cv2.BORDER_REPLICATE),
             np.uint8,
         )
-        faces += [
+        height, width = image_bgr.shape[:2]
+        found = [
             FaceBox(face.box - border, face.score, face.landmarks - border)
             for face in detector.detect(wider, _FAINT)
         ]
+        # The border repeats the picture's edge: what is found there is no face.
+        faces += [f for f in found if 0 <= f.center[0] < width and 0 <= f.center[1] < height]
     clear = [face for face in faces if face.score >= _CLEAR]
     if clear:
         return max(clear, key=lambda face: face.size_px)

@@ -11,13 +11,15 @@ from edge_runtime.measure.calibration import calibration_error, said_above, said
 from edge_runtime.measure.confusion import classification_report, pair_accuracy
 from edge_runtime.measure.intervals import wilson
 
-__all__ = ["SAID_PRECISION", "score_report", "withhold_below"]
+__all__ = ["SAID_PRECISION", "brief", "score_report", "withhold_below"]
 
 Scores = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
 # What an answer that is given must be worth; with less sure ones "uncertain" is said.
 SAID_PRECISION = 0.95
+
+_MOST_LABELS = 24  # whose figures are worth a line each in a card or a table
 
 
 def withhold_below(scores: Scores, truth: Indices) -> float | None:
@@ -60,3 +62,11 @@ def score_report(
         low, high = (round(x, 4) for x in wilson(round(pair * n), n))
         report["happy_sad"] = {"accuracy": round(pair, 4), "n": n, "interval": [low, high]}
     return report
+
+
+def brief(report: dict[str, Any]) -> dict[str, Any]:
+    """Return a report without the confusion matrix and, of many labels, without each one's line."""
+    left_out = {"confusion"}
+    if len(report["recall"]) > _MOST_LABELS:
+        left_out |= {"precision", "recall"}
+    return {key: value for key, value in report.items() if key not in left_out}

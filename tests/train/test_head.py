@@ -130,9 +130,11 @@ def test_backbone_is_frozen_and_freed_but_for_the_statistics() -> None:
     assert head_input(model).output_shape == (None, 256)
     freeze_backbone(model)
     assert [w.path for w in model.trainable_weights] == ["scores/kernel", "scores/bias"]
-    unfreeze_backbone(model)
+    unfreeze_backbone(model, statistics=False)
     fixed = {layer.name for layer in model.layers if layer.weights and not layer.trainable_weights}
     normal = {
         layer.name for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)
     }
     assert fixed == normal != set()
+    unfreeze_backbone(model, statistics=True)
+    assert all(layer.trainable for layer in model.layers)

@@ -260,7 +260,7 @@ def test_interrupted_run_says_how_to_go_on_and_comes_out_the_same(
 def test_photo_that_came_later_stops_a_resume(train, tmp_path: Path) -> None:
     draw_class_folders(tmp_path / "data", per_class=10)
     options = {"architecture": "seed", "size": 24, "epochs": 2}
-    with pressed_at(0), pytest.raises(RunError):
+    with pressed_at(1), pytest.raises(RunError):
         train("expression", tmp_path / "data", tmp_path / "run", **options)
     first, _ = sorted((tmp_path / "data" / "lying").iterdir())[:2]
     first.write_bytes(b"")

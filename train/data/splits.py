@@ -63,7 +63,7 @@ def _choose(samples: Sequence[Sample], shares: dict[str, float], seed: int) -> l
 
 
 def _fits(counts: Counter[str], wanted: dict[tuple[str, str], int], split: str) -> bool:
-    """Whether a group brings a split nearer to its share: it may pass it by less than it lacked."""
+    """Whether a group brings a split nearer to its share, passing it by what it lacked at most."""
     return all(
         wanted[split, label] > 0 and 2 * wanted[split, label] >= count
         for label, count in counts.items()

@@ -7,6 +7,7 @@ the graph.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,7 +128,9 @@ def _loaded(name: str, kind: _Kind, weights: str, shape: tuple[int, ...]) -> ker
         raise OptionError(f"--weights {weights}: no such file; expected imagenet, none or a file")
     model = kind.build(input_shape=shape)
     try:
-        model.load_weights(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the error says it all, once
+            model.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
         raise EdgeError(
             f"{path}: these are not the weights of {name} without its top "

@@ -36,18 +36,15 @@ def load_shipped(model: keras.Model, path: str | Path) -> None:
         raise EdgeError(f"{path}: cannot be read as ONNX ({error})") from None
     values = {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer}
     made_by = {out: node for node in proto.graph.node for out in node.output}
-    found = [
-        (_value(node.input[1], values, made_by), _value(node.input[2], values, made_by))
-        for node in proto.graph.node
-        if node.op_type == "Conv" and len(node.input) == 3
-    ]
+    nodes = [n for n in proto.graph.node if n.op_type == "Conv" and len(n.input) == 3]
     pairs = _convolutions(model)
-    if len(found) != len(pairs):
+    if len(nodes) != len(pairs):
         raise EdgeError(
-            f"{path}: has {len(found)} convolutions, the network {len(pairs)}; it was exported "
+            f"{path}: has {len(nodes)} convolutions, the network {len(pairs)}; it was exported "
             "from another --backbone or --size"
         )
-    for (kernel, bias), (convolution, normal) in zip(found, pairs, strict=True):
+    for node, (convolution, normal) in zip(nodes, pairs, strict=True):
+        kernel, bias = (_value(name, values, made_by) for name in node.input[1:])
         place = (2, 3, 0, 1) if isinstance(convolution, layers.DepthwiseConv2D) else (2, 3, 1, 0)
         turned = kernel.transpose(place)
         if turned.shape != tuple(convolution.kernel.shape):

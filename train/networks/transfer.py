@@ -44,10 +44,11 @@ def freeze_backbone(model: keras.Model) -> None:
         layer.trainable = layer.name == "scores"
 
 
-def unfreeze_backbone(model: keras.Model) -> None:
-    """Let all learn but the statistics of batch normalization.
+def unfreeze_backbone(model: keras.Model, statistics: bool) -> None:
+    """Let all learn; the statistics of batch normalization only where asked.
 
-    With a few hundred photos they would follow the batches rather than the world.
+    With a few hundred photos they would follow the batches rather than the world; a backbone that
+    starts from nothing has none yet.
     """
     for layer in model.layers:
-        layer.trainable = not isinstance(layer, layers.BatchNormalization)
+        layer.trainable = statistics or not isinstance(layer, layers.BatchNormalization)

@@ -13,9 +13,13 @@ import keras
 import numpy as np
 
 from edge_runtime.errors import ImageError
+from edge_runtime.faces.detector import OnnxFaceDetector
 from edge_runtime.files import write_whole
 from edge_runtime.media.image import IMAGE_SUFFIXES, read_for
 from edge_runtime.model.card import ModelCard
+from edge_runtime.model.catalog import find_model
+from edge_runtime.model.session import SessionOptions, open_session
+from train.data.face_crops import cut_faces
 from train.data.samples import Problem, Sample
 from train.errors import DataError, RunError
 from train.report.page import Answered, RunFacts, page
@@ -49,7 +53,7 @@ def write_report(
     """
     card, metrics, samples = _read(run)
     if model is None:
-        model = keras.saving.load_model(run / "model.keras", compile=False)
+        model = _load(run / "model.keras")
     asked_name = "test" if any(s.split == "test" for s in samples) else "val"
     asked = [s for s in samples if s.split == asked_name]
     trained = [s for s in samples if s.split == "train"]
@@ -71,7 +75,7 @@ def write_report(
         asked=ask(asked),
         asked_name=asked_name,
         trained=ask(trained),
-        unseen=ask(_pictures(unseen, card)) if unseen else None,
+        unseen=ask(_pictures(unseen, card, run)) if unseen else None,
     )
     target = run / "report.html"
     write_whole(target, page(facts).encode())
@@ -85,7 +89,10 @@ def _read(run: Path) -> tuple[ModelCard, dict[str, Any], list[Sample]]:
     card = ModelCard.from_json((run / "card.json").read_text("utf-8"), str(run / "card.json"))
     if card.task == "detection":
         raise RunError(f"{run}: a detector's run; reports are made for classifiers")
-    metrics = json.loads((run / "metrics.json").read_text("utf-8"))
+    try:
+        metrics = json.loads((run / "metrics.json").read_text("utf-8"))
+    except ValueError as error:
+        raise RunError(f"{run}: metrics.json is damaged ({error})") from None
     with (run / "split.csv").open(newline="", encoding="utf-8") as file:
         samples = [Sample(Path(r["path"]), r["label"], r["split"]) for r in csv.DictReader(file)]
     gone = next((s.path for s in samples if not s.path.is_file()), None)
@@ -119,7 +126,15 @@ def _problems(path: Path) -> list[Problem]:
         ]
 
 
-def _pictures(folder: Path, card: ModelCard) -> list[Sample]:
+def _load(path: Path) -> keras.Model:
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (ValueError, TypeError, OSError) as error:
+        raise RunError(f"{path}: Keras cannot load it ({str(error).splitlines()[0]})") from None
+
+
+def _pictures(folder: Path, card: ModelCard, run: Path) -> list[Sample]:
+    """Return photos as samples; of photos for a face model, their faces."""
     found = []
     for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
         if path.suffix.lower() in IMAGE_SUFFIXES:
@@ -127,7 +142,10 @@ def _pictures(folder: Path, card: ModelCard) -> list[Sample]:
                 read_for(path, card.input)
             except ImageError:
                 continue
-            found.append(Sample(path, ""))
+            found.append(Sample(path, "unseen", "test"))
     if not found:
         raise DataError(f"{folder}: no pictures to show answers for")
+    if card.input.region == "face":
+        detector = OnnxFaceDetector(open_session(find_model("detector"), SessionOptions("cpu")))
+        found, _ = cut_faces(found, detector, card.input, run / "faces", lambda: None)
     return found

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from edge_runtime.measure.calibration import reliability
 from edge_runtime.measure.confusion import confusion
+from edge_runtime.measure.scoring import SAID_PRECISION
 from edge_runtime.model.card import ModelCard
 from train.data.samples import Problem, Sample
 from train.report.charts import calibration_chart, curves
@@ -227,7 +228,18 @@ def _calibration(facts: RunFacts) -> str:
         f"right against score, {facts.asked_name}", reliability(facts.asked.scores, truth)
     )
     said = figures["said"]
-    if said["below"] is None:
+    reject, on_val = facts.card.reject, facts.metrics.get("val", figures)
+    if reject is not None and reject.on == "cosine":
+        band = (
+            "It is made for enrolling people: a face whose cosine to the nearest of them is below "
+            f"{reject.below:.2f} is “unknown” ({reject.false_accept:.0%} of strangers are above)."
+        )
+    elif said["below"] is None and on_val["accuracy"] < SAID_PRECISION:
+        band = (
+            f"Every answer is given, though not {SAID_PRECISION:.0%} of them are right: on val no "
+            "score is high enough for that."
+        )
+    elif said["below"] is None:
         band = "Every answer is given: on val they are right often enough without withholding any."
     else:
         band = (
@@ -312,7 +324,9 @@ def _answered(facts: RunFacts, answered: Answered, i: int, truth: bool) -> str:
     best = int(scores.argmax())
     answer = facts.card.labels[best]
     reject = facts.card.reject
-    unsure = reject is not None and float(scores[best]) < reject.below
+    unsure = (
+        reject is not None and reject.on == "probability" and float(scores[best]) < reject.below
+    )
     kind = "" if not truth else ("ok" if answer == sample.label else "bad")
     said = f"uncertain ({escape(answer)})" if unsure else escape(answer)
     is_label = f"<br>is {escape(sample.label)}" if truth else ""
