@@ -18,10 +18,10 @@ RECIPE = Recipe(
         "transfer": Plan(
             None,
             backbone="mobilenet-0.75",
-            size_px=160,
-            epochs=12,
+            size_px=192,
+            epochs=15,
             batch=32,
-            learning_rate=2e-4,
+            learning_rate=1e-4,
             weight_decay=1e-2,
             label_smoothing=0.1,
             augment=photo,
