@@ -105,7 +105,7 @@ def _plan(recipe: Recipe, options: TrainOptions) -> tuple[str, Plan]:
     if (options.backbone or options.weights) and not plan.backbone:
         raise OptionError(f"--backbone, --weights: architecture {name} has no backbone")
     if options.background and not (plan.embedding and not plan.frozen):
-        raise OptionError("--background teaches an embedding: add --architecture identity")
+        raise OptionError("--background teaches an embedding: take --architecture identity")
     if options.balance != "none" and plan.embedding:
         raise OptionError("--balance: people are told apart by directions; none counts more")
     asked = (options.epochs, options.learning_rate, options.patience)

@@ -12,7 +12,7 @@ from edge_runtime.model.card import Reject
 from edge_runtime.model.catalog import find_model
 from train.data.batches import PhotoBatches, one_hot
 from train.data.samples import Sample
-from train.fit import fit, optimizer
+from train.fit_photos import fit_photos
 from train.job import Job, Trained
 from train.networks.face_embedding import (
     SCALE,
@@ -21,7 +21,7 @@ from train.networks.face_embedding import (
     embedding_network,
 )
 from train.networks.shipped_faces import load_shipped
-from train.precision import choose_policy, compiles_faster
+from train.precision import choose_policy
 
 __all__ = ["train_identity"]
 
@@ -38,7 +38,8 @@ def train_identity(job: Job) -> Trained:
     model = _network(job, len(people))
     seconds = 0.0
     if not job.plan.frozen:
-        seconds = _fit(model, job, people)
+        taught = [*job.dataset.of("train"), *job.background]
+        seconds = fit_photos(model, job, taught, one_hot(taught, people), people, MarginSoftmax())
     keras.config.set_dtype_policy("float32")
     final = embedding_network(job.spec, len(people), job.plan.backbone, "none")
     final.set_weights(model.get_weights())
@@ -73,27 +74,6 @@ def _network(job: Job, people: int) -> keras.Model:
     model = embedding_network(job.spec, people, job.plan.backbone, "none")
     load_shipped(model, find_model(weights))
     return model
-
-
-def _fit(model: keras.Model, job: Job, people: tuple[str, ...]) -> float:
-    plan, options = job.plan, job.options
-    taught = [*job.dataset.of("train"), *job.background]
-    train = PhotoBatches(
-        taught, one_hot(taught, people), job.spec, plan.batch,
-        augment=plan.augment, mixup=plan.mixup, seed=options.seed,
-    )  # fmt: skip
-    held = job.dataset.of("val")
-    val = PhotoBatches(held, one_hot(held, people), job.spec, plan.batch)
-    model.compile(
-        optimizer=optimizer(plan, plan.epochs * len(train)),
-        loss=MarginSoftmax(),
-        metrics=["accuracy"],
-        jit_compile=compiles_faster(),
-    )
-    progress = fit(
-        model, train, val, plan.epochs, job.run, seed=options.seed, patience=options.patience
-    )
-    return progress.seconds
 
 
 def _directions(model: keras.Model, job: Job) -> npt.NDArray[np.float32]:

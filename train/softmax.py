@@ -9,12 +9,12 @@ import keras
 
 from edge_runtime.errors import OptionError
 from edge_runtime.model.card import InputSpec
-from train.data.batches import PhotoBatches, one_hot
-from train.fit import fit, optimizer
+from train.data.batches import PhotoBatches
+from train.fit_photos import fit_photos
 from train.head import train_head
 from train.job import Job, Trained
 from train.networks.transfer import freeze_backbone, transfer_network, unfreeze_backbone
-from train.precision import choose_policy, compiles_faster
+from train.precision import choose_policy
 
 __all__ = ["train_softmax"]
 
@@ -28,7 +28,7 @@ def train_softmax(job: Job) -> Trained:
     else:
         model = _built(plan.network, spec, classes)
     seconds = 0.0
-    learned = plan.backbone and plan.weights != "none"
+    learned = bool(plan.backbone) and plan.weights != "none"
     if learned:
         began = time.monotonic()
         freeze_backbone(model)
@@ -36,7 +36,11 @@ def train_softmax(job: Job) -> Trained:
         train_head(model, photos, job.targets, job.weights, job.say)
         seconds = time.monotonic() - began
     if not plan.frozen:
-        seconds += _fit(model, job)
+        if plan.backbone:
+            unfreeze_backbone(model, statistics=not learned)
+        loss = keras.losses.CategoricalCrossentropy(label_smoothing=plan.label_smoothing)
+        taught = job.dataset.of("train")
+        seconds += fit_photos(model, job, taught, job.targets, job.labels, loss)
     keras.config.set_dtype_policy("float32")
     build = plan.deployed or plan.network
     final = (
@@ -56,26 +60,3 @@ def _built(
             f"--size {spec.height_px}: too small for this architecture "
             f"({str(error).splitlines()[0]})"
         ) from None
-
-
-def _fit(model: keras.Model, job: Job) -> float:
-    """Train the whole network; return the seconds it took, those before a resume included."""
-    plan, options = job.plan, job.options
-    if plan.backbone:
-        unfreeze_backbone(model, statistics=plan.weights == "none")
-    train = PhotoBatches(
-        job.dataset.of("train"), job.targets, job.spec, plan.batch,
-        augment=plan.augment, mixup=plan.mixup, weights=job.weights, seed=options.seed,
-    )  # fmt: skip
-    held = job.dataset.of("val")
-    val = PhotoBatches(held, one_hot(held, job.labels), job.spec, plan.batch)
-    model.compile(
-        optimizer=optimizer(plan, plan.epochs * len(train)),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=plan.label_smoothing),
-        metrics=["accuracy"],
-        jit_compile=compiles_faster(),
-    )
-    progress = fit(
-        model, train, val, plan.epochs, job.run, seed=options.seed, patience=options.patience
-    )
-    return progress.seconds

@@ -122,7 +122,7 @@ def test_number_out_of_range_is_refused(run, words: str) -> None:
         ),
         pytest.param(
             "faces --architecture residual",
-            "--architecture residual: expected head or identity or seed",
+            "--architecture residual: expected identity or head or seed",
             id="architecture of another recipe",
         ),
         pytest.param(
@@ -144,8 +144,8 @@ def test_number_out_of_range_is_refused(run, words: str) -> None:
             id="weights for a plan without",
         ),
         pytest.param(
-            "faces --background others",
-            "--background teaches an embedding: add --architecture identity",
+            "faces --architecture head --background others",
+            "--background teaches an embedding: take --architecture identity",
             id="background for a plan that learns none",
         ),
     ],

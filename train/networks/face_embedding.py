@@ -15,6 +15,7 @@ from train.networks.backbones import backbone_features
 __all__ = ["SCALE", "MarginSoftmax", "answering_model", "embedding_network"]
 
 EMBEDDING = 128
+_MOMENTUM = 0.9  # a family's photos make some dozens of steps, too few for Keras's 0.99
 SCALE = 30.0  # of cosines before the softmax
 
 
@@ -69,10 +70,10 @@ def embedding_network(
     x = backbone_features(backbone, weights, image)
     # One weight a place and channel: a mouth and a forehead are not to be averaged.
     x = layers.DepthwiseConv2D(x.shape[1:3], use_bias=False)(x)
-    x = layers.BatchNormalization()(x)
+    x = layers.BatchNormalization(momentum=_MOMENTUM)(x)
     x = layers.Dropout(dropout)(x)
     x = layers.Conv2D(EMBEDDING, 1, use_bias=False)(x)
-    x = layers.BatchNormalization()(x)
+    x = layers.BatchNormalization(momentum=_MOMENTUM)(x)
     x = layers.Flatten()(x)
     embedding = layers.UnitNormalization(name="embedding", dtype="float32")(x)
     cosines = Cosine(people, name="cosines", dtype="float32")(embedding)

@@ -19,6 +19,17 @@ RECIPE = Recipe(
     face_margin=FACE_MARGIN,
     find_faces=True,
     plans={
+        "identity": Plan(
+            None,
+            embedding=True,
+            backbone="mobilenet-0.75",
+            size_px=96,
+            epochs=30,
+            batch=64,
+            learning_rate=1e-3,
+            weight_decay=2e-2,
+            augment=face_crop,
+        ),
         "head": Plan(
             None,
             embedding=True,
@@ -28,17 +39,6 @@ RECIPE = Recipe(
             size_px=96,
             epochs=1,
             batch=64,
-        ),
-        "identity": Plan(
-            None,
-            embedding=True,
-            backbone="mobilenet-0.75",
-            size_px=96,
-            epochs=30,
-            batch=128,
-            learning_rate=1e-3,
-            weight_decay=2e-2,
-            augment=face_crop,
         ),
         "seed": Plan(
             None,
