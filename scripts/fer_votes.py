@@ -4,7 +4,8 @@
 
 The pack holds FER2013 with the votes of Barsoum et al. 2016 (microsoft/FERPlus, MIT): ten people
 said of each face which of eight expressions it shows, or that it shows none or is no face. The
-photos are those its unpacking writes: SPLIT/CLASS/NUMBER.jpg.
+photos are those its unpacking writes: SPLIT/CLASS/NUMBER.jpg. Photos without votes (-1 there) get
+no row.
 """
 
 import csv
@@ -34,10 +35,10 @@ def main(pack: Path, out: Path) -> None:
     with out.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["file", *COLUMNS.values()])
-        for i, row in enumerate(votes):
+        for i in np.flatnonzero((votes >= 0).all(axis=1)):
             path = f"{SPLITS[usage[i]]}/{classes[labels[i]]}/{i:05d}.jpg"
-            table.writerow([path, *(int(v) for v in row[columns])])
-    print(f"{len(votes)} rows in {out}")
+            table.writerow([path, *(int(v) for v in votes[i, columns])])
+    print(f"{int((votes >= 0).all(axis=1).sum())} rows in {out}")
 
 
 if __name__ == "__main__":
