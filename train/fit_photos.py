@@ -44,7 +44,8 @@ def fit_photos(
     plan, options = job.plan, job.options
     train = PhotoBatches(
         taught, targets, job.spec, plan.batch,
-        augment=plan.augment, mixup=plan.mixup, weights=job.weights, seed=options.seed,
+        augment=plan.augment, mixup=plan.mixup, cutmix=plan.cutmix, weights=job.weights,
+        seed=options.seed,
     )  # fmt: skip
     held = job.dataset.of("val")
     val = PhotoBatches(held, one_hot(held, labels), job.spec, plan.batch)

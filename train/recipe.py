@@ -32,7 +32,8 @@ class Plan:
         weight_decay: Decoupled, times the learning rate.
         label_smoothing: Share of the target spread over all classes.
         augment: Varies each training photo; None feeds them as they are.
-        mixup: Alpha of the Beta distribution two photos of a batch are mixed by; 0 mixes none.
+        mixup: Alpha, see `train.data.mix.mixup`; 0 mixes none.
+        cutmix: Probability, see `train.data.mix.cutmix`; 0 pastes none.
         ema: Momentum of the average of the weights that is kept in the end; 0 keeps the last.
         frozen: Only the new head of a backbone is trained.
         embedding: People are told apart by the angles of an embedding; see `train.identity`.
@@ -53,6 +54,7 @@ class Plan:
     label_smoothing: float = 0.0
     augment: Augment | None = None
     mixup: float = 0.0
+    cutmix: float = 0.0
     ema: float = 0.0
     frozen: bool = False
     embedding: bool = False

@@ -135,6 +135,26 @@ def test_mixup_blends_photos_as_it_blends_their_targets(batches) -> None:
     assert mixed > COUNT
 
 
+def test_cutmix_pastes_what_its_targets_say_was_pasted(batches) -> None:
+    source = batches(seed=3, cutmix=0.5)
+    colors = np.array([[10 + 20 * i, 5 * i, 200] for i in range(COUNT)])
+    whole, pasted = 0, 0
+    for _ in range(10):
+        for k in range(len(source)):
+            images, targets = source[k]
+            assert (images.dtype, targets.dtype) == (np.uint8, np.float32)
+            for image, target in zip(images, targets, strict=True):
+                shown = (image.reshape(-1, 1, 3) == colors).all(-1)
+                assert shown.any(1).all()  # no pixel is a blend
+                assert target == pytest.approx(shown.mean(0))
+                parts = int((target > 0).sum())
+                whole, pasted = whole + (parts == 1), pasted + (parts == 2)
+        source.on_epoch_end()
+    assert whole + pasted == 10 * COUNT
+    # Half of them; of these one in four gets itself, and an area of next to nothing shows none.
+    assert 25 <= pasted <= 50
+
+
 def test_without_mixup_targets_are_those_given(batches) -> None:
     for images, targets in (batches(seed=3)[k] for k in range(3)):
         assert set(targets.flat) == {0.0, 1.0}

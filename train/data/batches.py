@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edge_runtime.media.image import read_for
 from edge_runtime.model.card import InputSpec
 from edge_runtime.model.preprocess import Image, preprocess
+from train.data import mix
 from train.data.samples import Sample
 
 __all__ = ["Augment", "EpochBatches", "PhotoBatches", "one_hot"]
@@ -62,6 +63,7 @@ class PhotoBatches(EpochBatches):
         *,
         augment: Augment | None = None,
         mixup: float = 0.0,
+        cutmix: float = 0.0,
         weights: npt.NDArray[np.float32] | None = None,
         seed: int | None = None,
         workers: int = 2,
@@ -74,7 +76,8 @@ class PhotoBatches(EpochBatches):
             spec: The model's input.
             batch: Photos a batch; the last one may be smaller.
             augment: Varies each photo.
-            mixup: Alpha of the Beta distribution by which photos of a batch are mixed; 0 none.
+            mixup: Alpha, see `train.data.mix.mixup`; 0 mixes none.
+            cutmix: Probability, see `train.data.mix.cutmix`; 0 pastes none.
             weights: float32 (N,), how much each photo counts.
             seed: None keeps the photos in their order (for evaluation).
             workers: Threads.
@@ -86,6 +89,7 @@ class PhotoBatches(EpochBatches):
         self._batch = batch
         self._augment = augment
         self._mixup = mixup
+        self._cutmix = cutmix
         self._weights = weights
         self._seed = seed
         size = len(self._samples) * spec.height_px * spec.width_px * 3
@@ -107,7 +111,9 @@ class PhotoBatches(EpochBatches):
         if self._augment is not None:
             images = np.stack([self._augment(image, rng) for image in images])
         if self._mixup > 0:
-            images, targets = _mixed(images, targets, self._mixup, rng)
+            images, targets = mix.mixup(images, targets, self._mixup, rng)
+        if self._cutmix > 0:
+            images, targets = mix.cutmix(images, targets, self._cutmix, rng)
         if self._weights is None:
             return images, targets
         return images, targets, self._weights[chosen]
@@ -130,15 +136,3 @@ class PhotoBatches(EpochBatches):
         if self._cache is not None:
             self._cache[i] = photo
         return photo
-
-
-def _mixed(
-    images: Image, targets: Targets, alpha: float, rng: np.random.Generator
-) -> tuple[Image, Targets]:
-    """Blend each photo with another of the batch, targets alike (Zhang et al. 2018, mixup)."""
-    share = rng.beta(alpha, alpha, len(images)).astype(np.float32)
-    share = np.maximum(share, 1 - share)
-    other = rng.permutation(len(images))
-    a = share[:, None, None, None]
-    blended = np.rint(a * images + (1 - a) * images[other]).astype(np.uint8)
-    return blended, share[:, None] * targets + (1 - share[:, None]) * targets[other]
