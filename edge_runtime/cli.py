@@ -10,7 +10,7 @@ import json
 import sys
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -18,10 +18,6 @@ from edge_runtime import __version__
 from edge_runtime.cli_errors import EdgeGroup, need_libraries
 from edge_runtime.errors import EdgeError, InstallError, OptionError, SourceError
 from edge_runtime.files import check_writable
-
-if TYPE_CHECKING:
-    from edge_runtime.model.classifier import Classifier
-    from edge_runtime.model.session import Session, SessionOptions
 
 app = typer.Typer(
     cls=EdgeGroup,
@@ -39,7 +35,7 @@ Threads = Annotated[int, typer.Option(min=0, help="Of one inference; 0: all core
 Labels = Annotated[str, typer.Option(help="Answer only with these labels, comma separated.")]
 Detector = Annotated[str, typer.Option(help="Face detector: a shipped name or a model file.")]
 
-BESIDE_FACES = "expression"  # what webcam runs beside a model that tells who somebody is
+_BESIDE_FACES = "expression"  # what webcam runs beside a model that tells who somebody is
 
 
 @app.callback(invoke_without_command=True)
@@ -53,9 +49,6 @@ def _edge_run(
     if version:
         print(f"edge-run {__version__}")
         raise typer.Exit
-
-
-BESIDE_FACES = "expression"
 
 
 @app.command()
@@ -89,6 +82,7 @@ def webcam(
     Example: edge-run webcam --model expression.onnx --source 0
     """
     need_libraries()
+    from edge_runtime.apps.opening import open_classifiers, open_model
     from edge_runtime.apps.webcam import WebcamOutputs, run_webcam
     from edge_runtime.faces.detector import OnnxFaceDetector
     from edge_runtime.media.sinks import EventLines, Still, VideoFile, Window
@@ -96,10 +90,10 @@ def webcam(
     from edge_runtime.model.session import SessionOptions
 
     options = SessionOptions(provider, threads, spinning=False)
-    classifiers = _classifiers(model, labels, options, beside_faces=BESIDE_FACES)
+    classifiers = open_classifiers(model, labels, options, _say_once, _BESIDE_FACES)
     finder = None
     if any(c.wants_faces for c in classifiers):
-        finder = OnnxFaceDetector(_open(detector, options))
+        finder = OnnxFaceDetector(open_model(detector, options, _say_once))
     given = [path.resolve() for path in (record, events, still) if path]
     if len(set(given)) < len(given):
         raise OptionError("--record, --events and --still: the same file is named twice")
@@ -155,6 +149,7 @@ def classify(
     """
     need_libraries()
     from edge_runtime.apps.classify import classify_pictures
+    from edge_runtime.apps.opening import open_classifiers, open_model
     from edge_runtime.apps.pictures import list_pictures
     from edge_runtime.apps.progress import progress
     from edge_runtime.apps.rows import open_rows
@@ -162,10 +157,10 @@ def classify(
     from edge_runtime.model.session import SessionOptions
 
     options = SessionOptions(provider, threads)
-    (classifier,) = _classifiers([model], labels, options)
+    (classifier,) = open_classifiers([model], labels, options, _say_once)
     if faces and not classifier.wants_faces:
         raise OptionError(f"--faces: model {classifier.name} looks at whole pictures")
-    finder = OnnxFaceDetector(_open(detector, options)) if faces else None
+    finder = OnnxFaceDetector(open_model(detector, options, _say_once)) if faces else None
     pictures = list_pictures(paths)
     failed = 0
     with open_rows(output) as out, progress("classifying", len(pictures)) as advance:
@@ -237,11 +232,12 @@ def check(model: Model, provider: Provider = "auto") -> None:
     Example: edge-run check --model expression
     """
     need_libraries()
+    from edge_runtime.apps.opening import open_model
     from edge_runtime.errors import ModelError
     from edge_runtime.model.golden import check_golden
     from edge_runtime.model.session import SessionOptions
 
-    session = _open(model, SessionOptions(provider))
+    session = open_model(model, SessionOptions(provider), _say_once)
     result = check_golden(session)
     kind = "the same kind of CPU" if result.same_cpu else "another kind of CPU or provider"
     says = (
@@ -312,32 +308,6 @@ def doctor() -> None:
         bad += not finding.good
     if bad:
         raise InstallError(f"{bad} thing(s) to mend, see above")
-
-
-def _classifiers(
-    names: list[str], labels: str, options: SessionOptions, beside_faces: str = ""
-) -> list[Classifier]:
-    """Open models; `beside_faces` is run too where the only one named tells who somebody is."""
-    from edge_runtime.model.classifier import choose_labels
-
-    wanted = [label.strip() for label in labels.split(",") if label.strip()]
-    if labels and not wanted:
-        raise OptionError(f"--labels {labels}: names no label")
-    sessions = [_open(name, options) for name in names]
-    if beside_faces and [s.card.task for s in sessions] == ["identity"]:
-        sessions.append(_open(beside_faces, options))
-    return choose_labels(sessions, wanted)
-
-
-def _open(name: str, options: SessionOptions) -> Session:
-    """Open a model; say once which provider runs where that is not what was asked."""
-    from edge_runtime.model.catalog import find_model
-    from edge_runtime.model.session import open_session
-
-    session = open_session(find_model(name), options)
-    if session.provider_used != session.provider_asked:
-        _say_once(f"provider: {session.explanation}")
-    return session
 
 
 def _numbers(option: str, text: str, least: int) -> list[int]:
