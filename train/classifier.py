@@ -43,7 +43,6 @@ from train.softmax import train_softmax
 __all__ = ["train_classifier"]
 
 _BALANCES = ("none", "sqrt", "full")
-_VOTES_SHARE = 0.7
 
 
 def train_classifier(recipe: Recipe, module: ModuleType, options: TrainOptions) -> None:
@@ -80,7 +79,8 @@ def train_classifier(recipe: Recipe, module: ModuleType, options: TrainOptions) 
             plan=plan,
             dataset=dataset,
             labels=labels,
-            targets=_targets(train, labels, options),
+            targets=one_hot(train, labels),
+            votes=_votes(train, labels, options),
             weights=_weights(train, options.balance),
             spec=spec,
             run=run,
@@ -109,6 +109,11 @@ def _plan(recipe: Recipe, options: TrainOptions) -> tuple[str, Plan]:
     if options.balance != "none" and plan.embedding:
         raise OptionError("--balance: people are told apart by directions; none counts more")
     asked = (options.epochs, options.learning_rate, options.patience)
+    if plan.frozen and options.weights == "none":
+        raise OptionError(
+            f"--weights none: architecture {name} trains only what follows its backbone; take "
+            "imagenet or a file"
+        )
     if plan.frozen and any(value is not None for value in asked):
         raise OptionError(
             f"--epochs, --learning-rate, --patience: architecture {name} trains its head alone, "
@@ -159,13 +164,12 @@ def _tell(dataset: Dataset) -> None:
         _say(f"{what}, {kind}: {example.path}: {example.detail}{more}")
 
 
-def _targets(
+def _votes(
     samples: Sequence[Sample], labels: tuple[str, ...], options: TrainOptions
-) -> npt.NDArray[np.float32]:
+) -> npt.NDArray[np.float32] | None:
     if options.votes is None:
-        return one_hot(samples, labels)
-    votes = read_votes(options.votes, labels)
-    return voted_targets(samples, labels, votes, options.data, _VOTES_SHARE)
+        return None
+    return voted_targets(samples, labels, read_votes(options.votes, labels), options.data)
 
 
 def _weights(samples: Sequence[Sample], balance: str) -> npt.NDArray[np.float32] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ def fit_photos(
     model: keras.Model,
     job: Job,
     taught: Sequence[Sample],
-    targets: npt.NDArray[np.float32],
+    targets: npt.NDArray[np.float32] | Callable[[int], npt.NDArray[np.float32]],
     labels: tuple[str, ...],
     loss: keras.losses.Loss,
 ) -> float:
@@ -31,7 +31,7 @@ def fit_photos(
         model: Changed in place.
         job: Plan, options, val photos and the run folder.
         taught: The training photos.
-        targets: float32 (N, K), what each is.
+        targets: float32 (N, K), what each is; or a function from the epoch to that.
         labels: The K names, of which val's photos have some.
         loss: Of targets and the model's output.
 

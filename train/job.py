@@ -27,7 +27,8 @@ class Job:
         plan: How, with what the user set in place of the recipe's own.
         dataset: The photos.
         labels: In output order.
-        targets: float32 (N, K) of the training photos.
+        targets: float32 (N, K) of the training photos, by their labels.
+        votes: float32 (N, K), what people voted on them, or None.
         weights: float32 (N,), how much each counts, or None.
         spec: The model's input.
         run: The run folder, already told its photos.
@@ -39,6 +40,7 @@ class Job:
     dataset: Dataset
     labels: tuple[str, ...]
     targets: npt.NDArray[np.float32]
+    votes: npt.NDArray[np.float32] | None
     weights: npt.NDArray[np.float32] | None
     spec: InputSpec
     run: RunFolder

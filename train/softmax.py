@@ -10,6 +10,7 @@ import keras
 from edge_runtime.errors import OptionError
 from edge_runtime.model.card import InputSpec
 from train.data.batches import PhotoBatches
+from train.data.votes import giving_way
 from train.fit_photos import fit_photos
 from train.head import train_head
 from train.job import Job, Trained
@@ -40,7 +41,10 @@ def train_softmax(job: Job) -> Trained:
             unfreeze_backbone(model, statistics=not learned)
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=plan.label_smoothing)
         taught = job.dataset.of("train")
-        seconds += fit_photos(model, job, taught, job.targets, job.labels, loss)
+        targets = (
+            job.targets if job.votes is None else giving_way(job.votes, job.targets, plan.epochs)
+        )
+        seconds += fit_photos(model, job, taught, targets, job.labels, loss)
     keras.config.set_dtype_policy("float32")
     build = plan.deployed or plan.network
     final = (

@@ -83,6 +83,17 @@ def test_backbone_without_weights_has_features_of_its_own(backbone, photos, name
     assert not np.allclose(a.get_weights()[0], b.get_weights()[0])
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["mobilenet-0.25", "mobilenetv2-0.35", "mobilenetv3-small", "mobilenetv3-large", "vgg16"],
+)
+def test_map_in_the_middle_has_a_sixteenth_of_the_side(name: str) -> None:
+    from train.networks.backbones import backbone_features
+
+    image = keras.Input((64, 96, 3), dtype="uint8")
+    assert backbone_features(name, "none", image, middle=True).shape[:3] == (None, 4, 6)
+
+
 def test_weights_of_a_file_fit_another_size_too(backbone, author, tmp_path: Path) -> None:
     file = tmp_path / "author.weights.h5"
     author(keras.applications.MobileNet, side=96, alpha=0.25).save_weights(file)

@@ -116,6 +116,18 @@ def test_start_at_an_epoch_is_as_if_the_epochs_before_had_run(batches, seed) -> 
     assert _same(ran, started)
 
 
+def test_targets_may_depend_on_the_epoch(samples) -> None:
+    from train.data.batches import PhotoBatches
+
+    eye = np.eye(COUNT, dtype=np.float32)
+    source = PhotoBatches(samples, lambda epoch: eye * (epoch + 1), SPEC, 4)
+    assert source[0][1].max() == 1
+    source.on_epoch_end()
+    assert source[0][1].max() == 2
+    source.start_at(6)
+    assert source[2][1].tolist() == (eye[8:] * 7).tolist()
+
+
 def test_mixup_blends_photos_as_it_blends_their_targets(batches) -> None:
     source = batches(seed=3, mixup=1.0)
     colors = np.array([[10 + 20 * i, 5 * i, 200] for i in range(COUNT)])

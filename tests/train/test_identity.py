@@ -96,6 +96,12 @@ def _embed(model: Any, photos: np.ndarray) -> np.ndarray:
     return np.asarray(part(photos, training=False))
 
 
+def _answering(trained: Any, directions: np.ndarray, scale: float = 30.0) -> Any:
+    from train.networks.face_embedding import answering_model, mirrored_embedding
+
+    return answering_model(mirrored_embedding(trained), directions, scale)
+
+
 def test_embeddings_have_unit_length_and_cosines_are_those_of_the_angles(trained, photos) -> None:
     vectors = _embed(trained, photos)
     assert vectors.shape == (6, 128)
@@ -109,13 +115,13 @@ def test_embeddings_have_unit_length_and_cosines_are_those_of_the_angles(trained
 
 
 def test_answers_are_a_softmax_of_scaled_cosines_to_each_person(trained, photos) -> None:
-    from train.networks.face_embedding import answering_model
-
     directions = np.random.default_rng(0).normal(0, 5, (128, 4)).astype(np.float32)
-    model = answering_model(trained, directions, scale=20.0)
+    model = _answering(trained, directions, scale=20.0)
     out = {name: np.asarray(value) for name, value in model(photos, training=False).items()}
-    vectors = _embed(trained, photos)
-    np.testing.assert_allclose(out["embedding"], vectors, atol=1e-6)
+    unscaled = keras.Model(trained.input, trained.get_layer("unscaled").output)
+    both = np.asarray(unscaled(photos)) + np.asarray(unscaled(photos[:, :, ::-1]))
+    vectors = both / np.linalg.norm(both, axis=1, keepdims=True)
+    np.testing.assert_allclose(out["embedding"], vectors, atol=1e-5)
     logits = 20 * vectors @ (directions / np.linalg.norm(directions, axis=0))
     powers = np.exp(logits - logits.max(1, keepdims=True))
     np.testing.assert_allclose(out["scores"], powers / powers.sum(1, keepdims=True), atol=1e-5)
@@ -123,9 +129,7 @@ def test_answers_are_a_softmax_of_scaled_cosines_to_each_person(trained, photos)
 
 
 def test_answering_model_saved_and_loaded_again_answers_the_same(trained, photos) -> None:
-    from train.networks.face_embedding import answering_model
-
-    model = answering_model(trained, np.eye(128, 3, dtype=np.float32), 30.0)
+    model = _answering(trained, np.eye(128, 3, dtype=np.float32))
     model.save("model.keras")
     again = keras.saving.load_model("model.keras", compile=False)
     for name, value in model(photos, training=False).items():
@@ -141,9 +145,8 @@ def exported(trained, tmp_path_factory) -> Path:
     import onnx
 
     from export.convert import keras_to_onnx
-    from train.networks.face_embedding import answering_model
 
-    model = answering_model(trained, np.eye(128, 3, dtype=np.float32), 30.0)
+    model = _answering(trained, np.eye(128, 3, dtype=np.float32))
     path = tmp_path_factory.mktemp("faces") / "faces.onnx"
     onnx.save(keras_to_onnx(model), path)
     return path
@@ -204,11 +207,11 @@ def test_network_gets_its_weights_back_from_an_int8_file_within_half_a_step(
 @pytest.mark.parametrize(
     ("backbone", "side", "says"),
     [
-        ("mobilenetv2-0.35", 64, "has 29 convolutions, the network 54; it was exported from "
+        ("mobilenetv2-0.35", 64, "has 15 convolutions, the network 24; it was exported from "
          "another --backbone or --size"),
         ("mobilenet-0.5", 64, "a convolution is (3, 3, 3, 8), the network's (3, 3, 3, 16); it "
          "was exported from another --backbone"),
-        ("mobilenet-0.25", 96, "a convolution is (2, 2, 256, 1), the network's (3, 3, 256, 1); "
+        ("mobilenet-0.25", 96, "a convolution is (4, 4, 128, 128), the network's (6, 6, 128, 128); "
          "it was exported from another --backbone"),
     ],
     ids=["more layers", "wider", "larger"],

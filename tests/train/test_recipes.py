@@ -404,14 +404,16 @@ def test_rare_classes_count_more_where_asked_for(
         assert job.weights.mean() == pytest.approx(1)
 
 
-def test_votes_are_seven_tenths_of_a_target(job_of, bars: Path, tmp_path: Path) -> None:
+def test_votes_are_given_beside_the_labels(job_of, bars: Path, tmp_path: Path) -> None:
     (tmp_path / "votes.csv").write_text(
         "file,lying,standing\n" + "".join(f"lying/{i:02}.png,1,3\n" for i in range(30))
     )
     job = job_of("expression", bars, votes=tmp_path / "votes.csv")
-    for sample, target in zip(job.dataset.of("train"), job.targets, strict=True):
-        lying = [0.3 + 0.7 * 0.25, 0.7 * 0.75]
-        assert target == pytest.approx(lying if sample.label == "lying" else [0, 1])
+    for sample, voted in zip(job.dataset.of("train"), job.votes, strict=True):
+        assert voted == pytest.approx([0.25, 0.75] if sample.label == "lying" else [0, 1])
+    assert job.targets[:, 0].tolist() == [
+        float(s.label == "lying") for s in job.dataset.of("train")
+    ]
 
 
 def test_folders_of_pets_may_be_called_in_the_plural(job_of, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from train.data.samples import Sample
-from train.data.votes import read_votes, voted_targets
+from train.data.votes import giving_way, read_votes, voted_targets
 from train.errors import DataError
 
 LABELS = ("happy", "sad")
@@ -65,27 +65,28 @@ def test_what_is_no_table_of_votes_is_refused(text, says: str) -> None:
     assert str(caught.value).startswith(f"votes.csv: {says}")
 
 
-@pytest.mark.parametrize(
-    ("share", "target"),
-    [
-        pytest.param(0.0, [1.0, 0.0], id="label alone"),
-        pytest.param(0.7, [0.475, 0.525], id="blend"),  # 0.3 (1, 0) + 0.7 (0.25, 0.75)
-        pytest.param(1.0, [0.25, 0.75], id="votes alone"),
-    ],
-)
-def test_target_blends_the_label_with_the_votes(share: float, target: list[float]) -> None:
-    out = voted_targets([_sample("a")], LABELS, _votes(a=(2, 6)), ROOT, share)
-    assert out == pytest.approx(np.array([target]))
+def test_target_is_the_share_of_votes_each_label_got() -> None:
+    out = voted_targets([_sample("a")], LABELS, _votes(a=(2, 6)), ROOT)
+    assert out == pytest.approx(np.array([[0.25, 0.75]]))
     assert out.dtype == np.float32
 
 
 def test_photo_without_votes_keeps_its_label() -> None:
     samples = [_sample("a", "sad"), _sample("none", "sad"), _sample("zero", "sad"), _sample("b")]
     votes = _votes(a=(1, 1), zero=(0, 0), b=(0, 5))
-    out = voted_targets(samples, LABELS, votes, ROOT, 0.5)
-    assert out == pytest.approx(np.array([[0.25, 0.75], [0, 1], [0, 1], [0.5, 0.5]]))
+    out = voted_targets(samples, LABELS, votes, ROOT)
+    assert out == pytest.approx(np.array([[0.5, 0.5], [0, 1], [0, 1], [0, 1]]))
 
 
 def test_votes_on_other_photos_only_are_refused() -> None:
     with pytest.raises(DataError, match="none of the files in the table of votes is among"):
-        voted_targets([_sample("a")], LABELS, _votes(b=(1, 1)), ROOT, 0.5)
+        voted_targets([_sample("a")], LABELS, _votes(b=(1, 1)), ROOT)
+
+
+def test_votes_give_way_to_the_label_epoch_by_epoch() -> None:
+    votes, targets = np.array([[0.2, 0.8]], np.float32), np.array([[1, 0]], np.float32)
+    at = giving_way(votes, targets, 5)
+    expected = [[0.2, 0.8], [0.4, 0.6], [0.6, 0.4], [0.8, 0.2], [1, 0]]
+    assert np.concatenate([at(epoch) for epoch in range(5)]) == pytest.approx(np.array(expected))
+    assert at(2).dtype == np.float32
+    assert giving_way(votes, targets, 1)(0) == pytest.approx(votes)

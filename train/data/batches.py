@@ -57,7 +57,7 @@ class PhotoBatches(EpochBatches):
     def __init__(
         self,
         samples: Sequence[Sample],
-        targets: Targets,
+        targets: Targets | Callable[[int], Targets],
         spec: InputSpec,
         batch: int,
         *,
@@ -72,7 +72,7 @@ class PhotoBatches(EpochBatches):
 
         Args:
             samples: The photos.
-            targets: float32 (N, K), what each is.
+            targets: float32 (N, K), what each is; or a function from the epoch to that.
             spec: The model's input.
             batch: Photos a batch; the last one may be smaller.
             augment: Varies each photo.
@@ -84,7 +84,7 @@ class PhotoBatches(EpochBatches):
         """
         super().__init__(workers=workers, max_queue_size=16)
         self._samples = list(samples)
-        self._targets = targets
+        self._targets_at = targets if callable(targets) else lambda _: targets
         self._spec = spec
         self._batch = batch
         self._augment = augment
@@ -120,6 +120,7 @@ class PhotoBatches(EpochBatches):
 
     def begin_epoch(self) -> None:
         """Shuffle anew."""
+        self._targets = self._targets_at(self.epoch)
         n = len(self._samples)
         self._order = (
             np.arange(n)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from train.data.samples import Sample
 from train.errors import DataError
 
-__all__ = ["read_votes", "voted_targets"]
+__all__ = ["giving_way", "read_votes", "voted_targets"]
 
 
 def read_votes(path: Path, labels: tuple[str, ...]) -> dict[str, npt.NDArray[np.float32]]:
@@ -53,28 +53,51 @@ def voted_targets(
     labels: tuple[str, ...],
     votes: dict[str, npt.NDArray[np.float32]],
     root: Path,
-    share: float,
 ) -> npt.NDArray[np.float32]:
-    """Blend each photo's label with the votes on it.
+    """Return what was voted on each photo, a photo without votes by its label.
 
     Args:
         samples: The photos.
         labels: In output order.
         votes: See `read_votes`.
         root: The folder the votes' files lie below.
-        share: Weight of the votes, 0 to 1; a photo without votes keeps its label.
 
     Returns:
         float32 (N, K), rows summing to 1.
+
+    Raises:
+        DataError: No photo has votes.
     """
     out = np.zeros((len(samples), len(labels)), np.float32)
     known = 0
     for i, sample in enumerate(samples):
-        out[i, labels.index(sample.label)] = 1.0
         row = votes.get(sample.path.relative_to(root).as_posix())
         if row is not None and row.sum() > 0:
-            out[i] = (1 - share) * out[i] + share * row / row.sum()
+            out[i] = row / row.sum()
             known += 1
+        else:
+            out[i, labels.index(sample.label)] = 1.0
     if known == 0:
         raise DataError("none of the files in the table of votes is among the photos of --data")
     return out
+
+
+def giving_way(
+    votes: npt.NDArray[np.float32], targets: npt.NDArray[np.float32], epochs: int
+) -> Callable[[int], npt.NDArray[np.float32]]:
+    """Return the targets of each epoch: first the votes, at last the labels.
+
+    Votes teach what a face shows; labels follow their own rule, which is what answers are
+    measured by.
+
+    Args:
+        votes: float32 (N, K), see `voted_targets`.
+        targets: float32 (N, K), by the labels.
+        epochs: Of the whole run.
+    """
+
+    def at(epoch: int) -> npt.NDArray[np.float32]:
+        share = np.float32(min(1.0, epoch / max(1, epochs - 1)))
+        return (1 - share) * votes + share * targets
+
+    return at

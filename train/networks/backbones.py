@@ -32,10 +32,11 @@ _ALPHAS = {
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """How one family is built, and what scaling it expects."""
+    """How one family is built, what scaling it expects, and its layer of a 16th of the side."""
 
     build: Callable[..., keras.Model]
     scale: Callable[[Any], Any]
+    middle: str
     least_px: int = 32
 
 
@@ -53,7 +54,7 @@ def _caffe(image: Any) -> Any:
     return layers.Rescaling(1.0, [-103.939, -116.779, -123.68])(bgr)
 
 
-def backbone_features(name: str, weights: str, image: Any) -> Any:
+def backbone_features(name: str, weights: str, image: Any, middle: bool = False) -> Any:
     """Apply a backbone to an input.
 
     Args:
@@ -61,9 +62,11 @@ def backbone_features(name: str, weights: str, image: Any) -> Any:
         weights: `imagenet` (downloaded by Keras), `none`, or a file with its weights, .h5 or
             .weights.h5, without the top.
         image: uint8 RGB input, (N, H, W, 3).
+        middle: Stop halfway, where the map's side is a 16th of the input's and what is seen is
+            not yet things but what things are made of.
 
     Returns:
-        Its last feature map, (N, h, w, C).
+        Its last feature map or that in the middle, (N, h, w, C).
 
     Raises:
         OptionError: No such backbone or file, or the input is too small.
@@ -78,27 +81,27 @@ def backbone_features(name: str, weights: str, image: Any) -> Any:
     if weights != "none":
         source = _loaded(name, kind, weights, shape)
         network.set_weights(source.get_weights())
-    return network.output
+    return network.get_layer(kind.middle).output if middle else network.output
 
 
 def _kind(name: str) -> _Kind:
+    apps = keras.applications
     match = re.fullmatch(r"(mobilenet|mobilenetv2)-(\d(?:\.\d+)?)", name)
     if match and float(match[2]) in _ALPHAS[match[1]]:
         alpha = float(match[2])
-        family = (
-            keras.applications.MobileNet
-            if match[1] == "mobilenet"
-            else keras.applications.MobileNetV2
-        )
-        return _Kind(_builder(family, alpha=alpha), _minus_one_to_one)
-    if name in ("mobilenetv3-small", "mobilenetv3-large"):
-        small = name.endswith("small")
-        family = (
-            keras.applications.MobileNetV3Small if small else keras.applications.MobileNetV3Large
-        )
-        return _Kind(_builder(family), _own_scaling)
+        if match[1] == "mobilenet":
+            build = _builder(apps.MobileNet, alpha=alpha)
+            return _Kind(build, _minus_one_to_one, "conv_pw_6_relu")
+        build = _builder(apps.MobileNetV2, alpha=alpha)
+        return _Kind(build, _minus_one_to_one, "block_7_expand_relu")
+    if name == "mobilenetv3-small":
+        build = _builder(apps.MobileNetV3Small)
+        return _Kind(build, _own_scaling, "expanded_conv_4_expand_bn")
+    if name == "mobilenetv3-large":
+        build = _builder(apps.MobileNetV3Large)
+        return _Kind(build, _own_scaling, "expanded_conv_7_expand_bn")
     if name == "vgg16":
-        return _Kind(_builder(keras.applications.VGG16), _caffe)
+        return _Kind(_builder(apps.VGG16), _caffe, "block4_pool")
     alphas = "; ".join(f"{k} has A {', '.join(map(str, v))}" for k, v in _ALPHAS.items())
     raise OptionError(f"--backbone {name}: expected one of {BACKBONES} ({alphas})")
 

@@ -24,10 +24,10 @@ RECIPE = Recipe(
             embedding=True,
             backbone="mobilenet-0.75",
             size_px=96,
-            epochs=30,
+            epochs=12,
             batch=64,
-            learning_rate=1e-3,
-            weight_decay=2e-2,
+            learning_rate=1e-4,
+            weight_decay=0.2,
             augment=face_crop,
         ),
         "head": Plan(
