@@ -49,7 +49,10 @@ def train_identity(job: Job) -> Trained:
     seconds = 0.0
     if plan.weights != "none" and not plan.weights.endswith(".onnx"):
         began = time.monotonic()
-        part_people(model, taught, people, job)
+        part_people(model, taught, job)
+        if not plan.frozen:
+            directions = _directions(mirrored_embedding(model), taught, people, job)
+            model.get_layer("cosines").set_weights([directions])
         seconds = time.monotonic() - began
     if not plan.frozen:
         unfreeze_backbone(model, statistics=plan.weights == "none")
@@ -60,7 +63,7 @@ def train_identity(job: Job) -> Trained:
     embedder = mirrored_embedding(final)
     if plan.frozen:
         began = time.monotonic()
-        directions = _directions(embedder, job)
+        directions = _directions(embedder, job.dataset.of("train"), job.labels, job)
         seconds += time.monotonic() - began
     else:
         learned = np.asarray(final.get_layer("cosines").directions, np.float32)
@@ -91,12 +94,13 @@ def _network(job: Job, people: int) -> keras.Model:
     return model
 
 
-def _directions(embedder: keras.Model, job: Job) -> npt.NDArray[np.float32]:
-    """Return where each person's training photos point on average, float32 (128, K)."""
-    photos = job.dataset.of("train")
+def _directions(
+    embedder: keras.Model, photos: list[Sample], people: tuple[str, ...], job: Job
+) -> npt.NDArray[np.float32]:
+    """Return where each person's photos point on average, float32 (128, K)."""
     embeddings = _embed(embedder, photos, job)
-    truth = truth_of(photos, job.labels)
-    return np.stack([embeddings[truth == i].mean(0) for i in range(len(job.labels))], axis=1)
+    sums = one_hot(photos, people).T @ embeddings
+    return np.asarray((sums / np.linalg.norm(sums, axis=1, keepdims=True)).T, np.float32)
 
 
 def _embed(embedder: keras.Model, photos: list[Sample], job: Job) -> npt.NDArray[np.float32]:

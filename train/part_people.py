@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import keras
@@ -18,33 +19,34 @@ from train.networks.face_embedding import EMBEDDING, set_affine
 
 __all__ = ["part_people"]
 
-_PASSES = 6  # each photo so often, each time varied anew; 2 part people by 2 points less well
+_PASSES = 5  # each photo so often, each time varied anew
 _FEWEST = 16
+_PHOTOS = 3  # of a person: fewer say little of how photos of one person differ
 _FAINTEST = 1e-6  # of the strongest component's variance; below it are dead channels
 _SAMPLE = 1024  # photos that tell how channels vary
 
 
-def part_people(
-    model: keras.Model, taught: Sequence[Sample], people: tuple[str, ...], job: Job
-) -> None:
+def part_people(model: keras.Model, taught: Sequence[Sample], job: Job) -> None:
     """Set what follows the backbone to the linear discriminants of its features.
 
     Args:
         model: See `train.networks.face_embedding.embedding_network`; changed in place.
         taught: Photos that teach.
-        people: Whom they show, in the order of the model's cosines.
         job: Input, augmentation, batch and seed.
 
     Raises:
         DataError: Too few people.
     """
-    if len(people) < _FEWEST:
+    counts = Counter(s.label for s in taught)
+    teachers = sorted(person for person, count in counts.items() if count >= _PHOTOS)
+    if len(teachers) < _FEWEST:
         raise DataError(
-            f"{len(people)} people are too few to learn what parts people in general "
-            f"({_FEWEST} or more are needed): add others with --background, or start from a "
-            "face model with --architecture head"
+            f"{len(teachers)} people with {_PHOTOS} photos or more to train on are too few to "
+            f"learn what parts people ({_FEWEST} are needed): add others with --background, or "
+            "start from a face model with --architecture head"
         )
-    place = {person: i for i, person in enumerate(people)}
+    taught = [s for s in taught if counts[s.label] >= _PHOTOS]
+    place = {person: i for i, person in enumerate(teachers)}
     who = np.array([[place[s.label]] for s in taught], np.float32)
     batches = PhotoBatches(
         taught, who, job.spec, job.plan.batch, augment=job.plan.augment, seed=job.options.seed
@@ -52,7 +54,7 @@ def part_people(
     spread = _set_channels(model, batches)
     mapped = keras.Model(model.input, model.get_layer("fewer_normal").output)
     _, height, width, channels = mapped.output.shape
-    sums = Discriminants(height * width * channels, len(people))
+    sums = Discriminants(height * width * channels, len(teachers))
     with progress("looking at what parts people", _PASSES * len(batches)) as step:
         for each in range(_PASSES):
             batches.start_at(each)
@@ -62,11 +64,8 @@ def part_people(
                 sums.add(rows.reshape(len(rows), -1), targets[:, 0].astype(np.int64))
                 step()
     kernel, offset = sums.solve(EMBEDDING)
-    directions = (sums.means @ kernel + offset).T
     scale = np.tile(spread, height * width)[:, None]
     set_affine(model, "project", kernel * scale, offset)
-    lengths = np.linalg.norm(directions, axis=0)
-    model.get_layer("cosines").set_weights([directions / lengths])
 
 
 def _set_channels(model: keras.Model, batches: PhotoBatches) -> npt.NDArray[np.float32]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from edge_runtime.model.preprocess import Image
 
-__all__ = ["face_crop", "photo", "small_picture"]
+__all__ = ["face_crop", "found_face", "photo", "small_picture"]
 
 _GRAY = 125  # what a covered patch shows: about the mean of natural photos
 
@@ -53,6 +53,30 @@ def face_crop(image: Image, rng: np.random.Generator) -> Image:
         ph, pw = (int(side * rng.uniform(0.15, 0.4)) for side in (height, width))
         top, left = int(rng.integers(0, height - ph)), int(rng.integers(0, width - pw))
         out[top : top + ph, left : left + pw] = int(rng.integers(0, 256))
+    return np.asarray(out, np.uint8)
+
+
+def found_face(image: Image, rng: np.random.Generator) -> Image:
+    """Vary a face crop no more than finding the same face again would, in another light.
+
+    Flip, roll up to 14 degrees, scale 0.9 to 1.1, shift up to 5%, brightness and contrast.
+
+    Args:
+        image: uint8, (H, W, 3).
+        rng: Source of all randomness.
+    """
+    height, width = image.shape[:2]
+    if rng.random() < 0.5:
+        image = image[:, ::-1]
+    matrix = cv2.getRotationMatrix2D(
+        (width / 2, height / 2), float(np.clip(rng.normal(0, 6), -14, 14)), rng.uniform(0.9, 1.1)
+    )
+    matrix[:, 2] += rng.uniform(-0.05, 0.05, 2) * np.array([width, height])
+    out = cv2.warpAffine(
+        np.ascontiguousarray(image), matrix, (width, height), borderMode=cv2.BORDER_REPLICATE
+    )
+    if rng.random() < 0.5:
+        out = cv2.convertScaleAbs(out, alpha=rng.uniform(0.75, 1.3), beta=rng.uniform(-25, 25))
     return np.asarray(out, np.uint8)
 
 

@@ -17,7 +17,7 @@ __all__ = ["EMBEDDING", "SCALE", "MarginSoftmax", "answering_model", "embedding_
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
-CHANNELS = 192  # of a MobileNet 0.75's 384, that hold 0.99 of their variance
+FEATURES = 6912  # before the embedding: what discriminants can be solved for in seconds
 EMBEDDING = 128
 _MOMENTUM = 0.9  # a family's photos make some dozens of steps, too few for Keras's 0.99
 SCALE = 30.0  # of cosines before the softmax
@@ -75,7 +75,8 @@ def embedding_network(
     """
     image = keras.Input((spec.height_px, spec.width_px, 3), dtype="uint8", name="image")
     x = backbone_features(backbone, weights, image, middle=True)
-    x = layers.Conv2D(min(CHANNELS, x.shape[-1]), 1, use_bias=False, name="fewer")(x)
+    channels = min(FEATURES // (x.shape[1] * x.shape[2]), x.shape[3])
+    x = layers.Conv2D(channels, 1, use_bias=False, name="fewer")(x)
     x = layers.BatchNormalization(momentum=_MOMENTUM, name="fewer_normal")(x)
     x = layers.Dropout(dropout)(x)
     x = layers.Conv2D(EMBEDDING, x.shape[1:3], use_bias=False, name="project")(x)

@@ -28,7 +28,7 @@ __all__ = ["RECIPE"]
 # crops in which the detector finds the face; centers agree within 0.01.
 FACE_MARGIN = 0.0
 
-_NETWORK: dict[str, Any] = {"widths": (40, 80, 128, 160), "gray": True, "dropout": 0.3}
+_NETWORK: dict[str, Any] = {"widths": (48, 96, 160, 192), "gray": True, "dropout": 0.4}
 
 RECIPE = Recipe(
     name="expression",
@@ -43,7 +43,7 @@ RECIPE = Recipe(
             epochs=60,
             batch=128,
             learning_rate=2e-3,
-            weight_decay=5e-2,
+            weight_decay=0.1,
             label_smoothing=0.05,
             mixup=0.2,
             augment=face_crop,

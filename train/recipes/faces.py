@@ -5,7 +5,7 @@ python -m train faces --data people/ --output runs/people
 
 from __future__ import annotations
 
-from train.data.augment import face_crop
+from train.data.augment import found_face
 from train.recipe import Plan, Recipe
 
 __all__ = ["RECIPE"]
@@ -23,12 +23,12 @@ RECIPE = Recipe(
             None,
             embedding=True,
             backbone="mobilenet-0.75",
-            size_px=96,
+            size_px=128,
             epochs=12,
             batch=64,
-            learning_rate=1e-4,
+            learning_rate=3e-4,
             weight_decay=0.2,
-            augment=face_crop,
+            augment=found_face,
         ),
         "head": Plan(
             None,
@@ -36,7 +36,7 @@ RECIPE = Recipe(
             frozen=True,
             backbone="mobilenet-0.75",
             weights="faces.onnx",
-            size_px=96,
+            size_px=128,
             epochs=1,
             batch=64,
         ),
