@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from train.data.augment import face_crop
+from train.data.augment import face_crop, found_face
 
 
 def _varied(image: np.ndarray, count: int = 80) -> list[np.ndarray]:
@@ -67,3 +67,17 @@ def test_border_is_repeated_and_no_black_corner_appears() -> None:
             assert 180 * 0.7 - 36 <= out[0, 0, 0] <= 255
     plain = [out for out in _varied(light) if len(np.unique(out)) == 1]
     assert len(plain) > 20
+
+
+def test_found_face_moves_turns_and_lights_but_covers_nothing(dot) -> None:
+    outs = [found_face(dot, np.random.default_rng(seed)) for seed in range(60)]
+    centers, sizes = [], []
+    for out in outs:
+        assert (out.shape, out.dtype) == (dot.shape, np.uint8)
+        bright = out.mean(2) > out.mean(2).max() * 0.6
+        centers.append(np.argwhere(bright).mean(0) - 23.5)
+        sizes.append(bright.sum() / np.count_nonzero(dot[:, :, 0]))
+    moved = np.abs(centers).max()
+    assert 1.5 < moved < 3.5  # 5% of 48 px, and the disk's own half pixel
+    assert 0.75 < min(sizes) < 0.9 < 1.1 < max(sizes) < 1.3  # 0.81 to 1.21, never covered
+    assert (dot.max(), len({out.tobytes() for out in outs})) == (255, 60)
