@@ -43,7 +43,7 @@ def part_people(model: keras.Model, taught: Sequence[Sample], job: Job) -> None:
         raise DataError(
             f"{len(teachers)} people with {_PHOTOS} photos or more to train on are too few to "
             f"learn what parts people ({_FEWEST} are needed): add others with --background, or "
-            "start from a face model with --architecture head"
+            "take --architecture seed, or head with a face model's file as --weights"
         )
     taught = [s for s in taught if counts[s.label] >= _PHOTOS]
     place = {person: i for i, person in enumerate(teachers)}

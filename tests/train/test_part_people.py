@@ -113,5 +113,5 @@ def test_too_few_people_with_enough_photos_are_told_what_to_do(drawn) -> None:
     from train.part_people import part_people
 
     few = [s for s in drawn[1] if s.label < "p15" or s.path.stem[-1] in "01"]
-    with pytest.raises(DataError, match=r"^15 people with 3 .*--background.*--architecture head"):
+    with pytest.raises(DataError, match=r"^15 people with 3 .*--background.*--architecture seed"):
         part_people(None, few, _job())
