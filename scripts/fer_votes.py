@@ -32,13 +32,14 @@ def main(pack: Path, out: Path) -> None:
     columns = [names.index(name) for name in COLUMNS]
     classes, labels, usage = arrays["classes"], arrays["y"], arrays["usage"]
     votes = arrays["ferplus_votes"]
+    voted = np.flatnonzero((votes >= 0).all(axis=1))
     with out.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["file", *COLUMNS.values()])
-        for i in np.flatnonzero((votes >= 0).all(axis=1)):
+        for i in voted:
             path = f"{SPLITS[usage[i]]}/{classes[labels[i]]}/{i:05d}.jpg"
             table.writerow([path, *(int(v) for v in votes[i, columns])])
-    print(f"{int((votes >= 0).all(axis=1).sum())} rows in {out}")
+    print(f"{len(voted)} rows in {out}")
 
 
 if __name__ == "__main__":

@@ -48,11 +48,12 @@ class Discriminants:
         Columns beyond the number of people less one part nobody and are 0.
         """
         total = self._counts.sum()
-        within = self._scatter - (self.means.T * self._counts) @ self.means
+        means = self.means
+        within = self._scatter - (means.T * self._counts) @ means
         within = np.asarray(within / total, np.float32)
         within[np.diag_indices_from(within)] += _SHRINKAGE * np.trace(within) / len(within)
         center = self._sums.sum(0) / total
-        apart = np.asarray(self.means - center, np.float32)
+        apart = np.asarray(means - center, np.float32)
         noiseless = np.linalg.solve(within, apart.T)  # (F, people)
         root = np.sqrt(self._counts / total)
         strength, turn = np.linalg.eigh((apart @ noiseless) * root[:, None] * root)

@@ -148,6 +148,12 @@ def test_number_out_of_range_is_refused(run, words: str) -> None:
             "--background teaches an embedding: take --architecture identity",
             id="background for a plan that learns none",
         ),
+        pytest.param(
+            "faces --architecture seed --weights none",
+            "--weights none: architecture seed trains only what follows its backbone; take "
+            "imagenet or a file",
+            id="nothing to start from for a head",
+        ),
     ],
 )
 def test_value_that_does_not_fit_is_one_line_and_exit_2(run, words: str, says: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from edge_runtime.model.preprocess import Image
 
@@ -29,16 +30,15 @@ def face_crop(image: Image, rng: np.random.Generator) -> Image:
     Returns:
         A new picture of the same shape and dtype.
     """
-    height, width = image.shape[:2]
     if rng.random() < 0.5:
         image = image[:, ::-1]
-    matrix = cv2.getRotationMatrix2D(
-        (width / 2, height / 2), float(np.clip(rng.normal(0, 7), -15, 15)), rng.uniform(0.87, 1.15)
+    out = _moved(
+        image,
+        turn=np.clip(rng.normal(0, 7), -15, 15),
+        zoom=rng.uniform(0.87, 1.15),
+        shift=rng.uniform(-0.08, 0.08, 2),
     )
-    matrix[:, 2] += rng.uniform(-0.08, 0.08, 2) * np.array([width, height])
-    out = cv2.warpAffine(
-        np.ascontiguousarray(image), matrix, (width, height), borderMode=cv2.BORDER_REPLICATE
-    )
+    height, width = image.shape[:2]
     if rng.random() < 0.15:
         # Small faces reach the model enlarged: shrink and enlarge again.
         small = rng.uniform(0.35, 0.8)
@@ -65,15 +65,13 @@ def found_face(image: Image, rng: np.random.Generator) -> Image:
         image: uint8, (H, W, 3).
         rng: Source of all randomness.
     """
-    height, width = image.shape[:2]
     if rng.random() < 0.5:
         image = image[:, ::-1]
-    matrix = cv2.getRotationMatrix2D(
-        (width / 2, height / 2), float(np.clip(rng.normal(0, 6), -14, 14)), rng.uniform(0.9, 1.1)
-    )
-    matrix[:, 2] += rng.uniform(-0.05, 0.05, 2) * np.array([width, height])
-    out = cv2.warpAffine(
-        np.ascontiguousarray(image), matrix, (width, height), borderMode=cv2.BORDER_REPLICATE
+    out = _moved(
+        image,
+        turn=np.clip(rng.normal(0, 6), -14, 14),
+        zoom=rng.uniform(0.9, 1.1),
+        shift=rng.uniform(-0.05, 0.05, 2),
     )
     if rng.random() < 0.5:
         out = cv2.convertScaleAbs(out, alpha=rng.uniform(0.75, 1.3), beta=rng.uniform(-25, 25))
@@ -108,17 +106,26 @@ def photo(image: Image, rng: np.random.Generator) -> Image:
         image: uint8, (H, W, 3).
         rng: Source of all randomness.
     """
-    height, width = image.shape[:2]
     if rng.random() < 0.5:
         image = image[:, ::-1]
-    matrix = cv2.getRotationMatrix2D(
-        (width / 2, height / 2), float(rng.uniform(-10, 10)), float(rng.uniform(0.9, 1.5))
-    )
-    matrix[:, 2] += rng.uniform(-0.12, 0.12, 2) * np.array([width, height])
-    out = cv2.warpAffine(
-        np.ascontiguousarray(image), matrix, (width, height), borderMode=cv2.BORDER_REPLICATE
+    out = _moved(
+        image,
+        turn=rng.uniform(-10, 10),
+        zoom=rng.uniform(0.9, 1.5),
+        shift=rng.uniform(-0.12, 0.12, 2),
     )
     light = rng.uniform(0.75, 1.3) * rng.uniform(0.92, 1.08, 3)
     table = np.arange(256)[:, None] * light + rng.uniform(-20, 20)
     out = cv2.LUT(out, np.clip(table, 0, 255).astype(np.uint8)[None])
     return np.asarray(out, np.uint8)
+
+
+def _moved(image: Image, turn: float, zoom: float, shift: npt.NDArray[np.float64]) -> Image:
+    """Turn by degrees, enlarge, and shift by shares of the sides (x, y); the edge is repeated."""
+    height, width = image.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), float(turn), float(zoom))
+    matrix[:, 2] += shift * np.array([width, height])
+    moved = cv2.warpAffine(
+        np.ascontiguousarray(image), matrix, (width, height), borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(moved, np.uint8)

@@ -13,12 +13,12 @@ from edge_runtime.media.image import read_for
 from edge_runtime.model.card import InputSpec
 from edge_runtime.model.preprocess import Image, preprocess
 from train.data import mix
+from train.data.mix import Targets
 from train.data.samples import Sample
 
 __all__ = ["Augment", "EpochBatches", "PhotoBatches", "one_hot"]
 
 Augment: TypeAlias = Callable[[Image, np.random.Generator], Image]
-Targets: TypeAlias = npt.NDArray[np.float32]
 
 _CACHE_LIMIT_BYTES = 1_500_000_000
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from edge_runtime.model.preprocess import Image
 
-__all__ = ["cutmix", "mixup"]
+__all__ = ["Targets", "cutmix", "mixup"]
 
 Targets: TypeAlias = npt.NDArray[np.float32]
 
