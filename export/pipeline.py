@@ -24,7 +24,7 @@ from export.convert import check_parity, keras_to_onnx, load_keras
 from export.errors import AccuracyError
 from export.evaluate import Evaluator, evaluator_for, model_inputs
 from export.package import pack
-from export.quantize import RUNGS, Rung, calibration_samples, quantize
+from export.quantize import RUNGS, Quantizer, Rung, calibration_samples
 from export.run_folder import RunFolder, Sample, read_run
 
 __all__ = ["ExportOptions", "export_run"]
@@ -149,8 +149,9 @@ def _climb(
     samples = calibration_samples(run.splits["train"], options.calibration)
     key = evaluator.headline
     best_tried: tuple[float, str] = (-1.0, "")
+    quantizer = Quantizer(fp32.proto, lambda: model_inputs(samples, run.card.input), work)
     for rung in RUNGS:
-        proto = quantize(fp32.proto, rung, lambda: model_inputs(samples, run.card.input), work)
+        proto = quantizer.quantize(rung)
         card = replace(run.card, precision="int8", quantization=_describe(rung, len(samples)))
         candidate = _candidate(proto, card, run, evaluator, work)
         agreed = evaluator.agreement(fp32.answers, candidate.answers)
@@ -181,6 +182,7 @@ def _describe(rung: Rung, photos: int) -> dict[str, Any]:
     return {
         "format": "QDQ, int8 activations and weights, weights per channel",
         "rung": rung.name,
+        "rounding": "GPTQ, means kept by biases",
         "reduce_range": rung.reduce_range,
         "calibration": rung.method.name.lower(),
         "calibration_photos": photos,

@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from export.rounding import ROUNDING_PHOTOS, round_weights
 from export.run_folder import Sample
 
-__all__ = ["RUNGS", "Rung", "calibration_samples", "quantize"]
+__all__ = ["RUNGS", "Quantizer", "Rung", "calibration_samples"]
 
 _BOXES = re.compile(r"[\d.;\s-]*")  # a detector's label, which no class is
 _WITH_WEIGHTS = ("Conv", "Gemm", "MatMul")
@@ -95,41 +97,57 @@ def calibration_samples(samples: Sequence[Sample], count: int, seed: int = 0) ->
     return chosen[:count]
 
 
-def quantize(
-    proto: onnx.ModelProto,
-    rung: Rung,
-    images: Callable[[], Iterator[npt.NDArray[np.uint8]]],
-    work: Path,
-) -> onnx.ModelProto:
-    """Quantize a model one way.
+class Quantizer:
+    """Quantizes one model in several ways; what the ways share is done once."""
 
-    Args:
-        proto: fp32.
-        rung: The way.
-        images: Gives the calibration inputs anew, each uint8 (1, H, W, 3).
-        work: Folder for intermediate files.
+    def __init__(
+        self,
+        proto: onnx.ModelProto,
+        images: Callable[[], Iterator[npt.NDArray[np.uint8]]],
+        work: Path,
+    ) -> None:
+        """Take the model.
 
-    Returns:
-        The int8 model.
-    """
-    kept = [kind for kind in _QUANTIZED if kind not in rung.in_float]
-    source, prepared, target = (work / f"{n}.onnx" for n in ("fp32", "prepared", "int8"))
-    onnx.save(proto, source)
-    quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-    quantize_static(
-        str(prepared),
-        str(target),
-        _Reader(images()),
-        quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=kept,
-        nodes_to_exclude=_after_the_last_weights(onnx.load(prepared)),
-        per_channel=True,
-        reduce_range=rung.reduce_range,
-        activation_type=QuantType.QInt8,
-        weight_type=QuantType.QInt8,
-        calibrate_method=rung.method,
-    )
-    return onnx.load(target)
+        Args:
+            proto: fp32.
+            images: Gives the calibration inputs anew, each uint8 (1, H, W, 3).
+            work: Folder for intermediate files.
+        """
+        self._images = images
+        self._work = work
+        onnx.save(proto, work / "fp32.onnx")
+        quant_pre_process(
+            str(work / "fp32.onnx"), str(work / "prepared.onnx"), skip_symbolic_shape=True
+        )
+        self._prepared = onnx.load(work / "prepared.onnx")
+        self._rounded: dict[int, onnx.ModelProto] = {}
+
+    def quantize(self, rung: Rung) -> onnx.ModelProto:
+        """Return the int8 model of one way."""
+        source, target = (self._work / f"{n}.onnx" for n in ("rounded", "int8"))
+        onnx.save(self._rounded_for(rung), source)
+        quantize_static(
+            str(source),
+            str(target),
+            _Reader(self._images()),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=[kind for kind in _QUANTIZED if kind not in rung.in_float],
+            nodes_to_exclude=_after_the_last_weights(self._prepared),
+            per_channel=True,
+            reduce_range=rung.reduce_range,
+            activation_type=QuantType.QInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=rung.method,
+        )
+        return onnx.load(target)
+
+    def _rounded_for(self, rung: Rung) -> onnx.ModelProto:
+        # What onnxruntime's quantizer takes for a channel's largest weight.
+        steps = 64 if rung.reduce_range else 127
+        if steps not in self._rounded:
+            photos = np.concatenate(list(islice(self._images(), ROUNDING_PHOTOS)))
+            self._rounded[steps] = round_weights(self._prepared, photos, steps)
+        return self._rounded[steps]
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]

@@ -119,6 +119,10 @@ def _plan(recipe: Recipe, options: TrainOptions) -> tuple[str, Plan]:
             f"--epochs, --learning-rate, --patience: architecture {name} trains its head alone, "
             "in one go"
         )
+    if options.votes and options.patience is not None:
+        raise OptionError(
+            "--patience: votes give way to the labels over all epochs; take a smaller --epochs"
+        )
     changed: dict[str, Any] = {
         "backbone": options.backbone,
         "weights": options.weights,

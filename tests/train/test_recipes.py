@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edge_runtime.errors import OptionError
 from edge_runtime.model.card import InputSpec, ModelCard, Reject
 from train.errors import DataError, RunError
 
@@ -441,6 +442,13 @@ def test_table_of_votes_that_is_wrong_is_refused(train, bars: Path, tmp_path: Pa
     (tmp_path / "votes.csv").write_text("file,lying\n")
     with pytest.raises(DataError, match="no column standing"):
         train("expression", bars, tmp_path / "run", votes=tmp_path / "votes.csv")
+
+
+def test_votes_that_give_way_over_all_epochs_do_not_go_with_stopping_early(
+    train, bars: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(OptionError, match=r"^--patience: votes give way .* a smaller --epochs$"):
+        train("expression", bars, tmp_path / "run", votes=tmp_path / "votes.csv", patience=3)
 
 
 # The detector
