@@ -47,8 +47,7 @@ def face_crop(image: Image, rng: np.random.Generator) -> Image:
     if rng.random() < 0.7:
         out = cv2.convertScaleAbs(out, alpha=rng.uniform(0.7, 1.35), beta=rng.uniform(-35, 35))
     if rng.random() < 0.1:
-        noise = rng.normal(0, rng.uniform(2, 9), (height, width, 1))
-        out = np.clip(out + noise, 0, 255).astype(np.uint8)
+        out = _noisy(out, rng.uniform(2, 9), rng)
     if rng.random() < 0.25:
         ph, pw = (int(side * rng.uniform(0.15, 0.4)) for side in (height, width))
         top, left = int(rng.integers(0, height - ph)), int(rng.integers(0, width - pw))
@@ -59,7 +58,8 @@ def face_crop(image: Image, rng: np.random.Generator) -> Image:
 def found_face(image: Image, rng: np.random.Generator) -> Image:
     """Vary a face crop no more than finding the same face again would, in another light.
 
-    Flip, roll up to 14 degrees, scale 0.9 to 1.1, shift up to 5%, brightness and contrast.
+    Flip, roll up to 14 degrees, scale 0.9 to 1.1, shift up to 5%, brightness and contrast, now
+    and then a camera's noise.
 
     Args:
         image: uint8, (H, W, 3).
@@ -75,6 +75,8 @@ def found_face(image: Image, rng: np.random.Generator) -> Image:
     )
     if rng.random() < 0.5:
         out = cv2.convertScaleAbs(out, alpha=rng.uniform(0.75, 1.3), beta=rng.uniform(-25, 25))
+    if rng.random() < 0.3:
+        out = _noisy(out, rng.uniform(1, 6), rng)
     return np.asarray(out, np.uint8)
 
 
@@ -129,3 +131,9 @@ def _moved(image: Image, turn: float, zoom: float, shift: npt.NDArray[np.float64
         np.ascontiguousarray(image), matrix, (width, height), borderMode=cv2.BORDER_REPLICATE
     )
     return np.asarray(moved, np.uint8)
+
+
+def _noisy(image: Image, deviation: float, rng: np.random.Generator) -> Image:
+    """Add gray noise of a standard deviation in steps of 0..255."""
+    noise = rng.normal(0, deviation, (*image.shape[:2], 1))
+    return np.asarray(np.clip(image + noise, 0, 255), np.uint8)
