@@ -115,14 +115,20 @@ def _peer(path: Path, rows: Sequence[tuple[Path, str]]) -> npt.NDArray[np.float3
 
 
 def _agreed(rows: Sequence[tuple[Path, str]], votes: Path) -> npt.NDArray[np.bool_]:
-    """Return which photos have the label most voters gave them, bool (N,)."""
+    """Return which photos have the label most voters gave them, bool (N,).
+
+    A photo nobody voted on is none of them.
+    """
     with votes.open(newline="", encoding="utf-8") as file:
         table = {"/".join(Path(r["file"]).parts[-3:]): r for r in csv.DictReader(file)}
+    found = [table.get("/".join(path.parts[-3:])) for path, _ in rows]
+    if not any(found):
+        raise OptionError(f"--votes {votes}: no row for {'/'.join(rows[0][0].parts[-3:])}, or any")
     out = []
-    for path, label in rows:
-        row = table.get("/".join(path.parts[-3:]))
+    for row, (_, label) in zip(found, rows, strict=True):
         if row is None:
-            raise OptionError(f"--votes {votes}: no row for {'/'.join(path.parts[-3:])}")
+            out.append(False)
+            continue
         counts = {name: float(row[name]) for name in _PEER_LABELS}
         out.append(all(counts[label] > n for name, n in counts.items() if name != label))
     return np.array(out)

@@ -8,6 +8,7 @@ the bias (Nagel et al. 2019), both with calibration photos and with all earlier 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,20 +112,25 @@ class _Moments:
         return np.asarray(self._products / self._taken, np.float64)
 
 
-def round_weights(proto: onnx.ModelProto, photos: Photos, steps: int) -> onnx.ModelProto:
+def round_weights(
+    proto: onnx.ModelProto, photos: Photos, steps: int, kept: Collection[str] = ()
+) -> onnx.ModelProto:
     """Round the weights of 2-D convolutions to whole steps of each output channel's scale.
 
     Args:
         proto: fp32, with one input; initializers hold the weights.
         photos: Calibration inputs, uint8 (N, H, W, 3).
         steps: How many steps the largest weight of a channel is, as 127 for signed 8 bits.
+        kept: Names of nodes whose weights stay as they are.
 
     Returns:
         A float model. Its weights are multiples of max |weight| / steps, channel by channel.
     """
     out = onnx.ModelProto()
     out.CopyFrom(proto)
-    convolutions = _convolutions(out)
+    convolutions = [c for c in _convolutions(out) if c.node.name not in kept]
+    if not convolutions:
+        return out
     wanted = _output_means(proto, [c.node.output[0] for c in convolutions], photos)
     rng = np.random.default_rng(0)
     for convolution in convolutions:

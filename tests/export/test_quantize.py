@@ -1,0 +1,99 @@
+"""What is quantized and what stays float32."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from export.quantize import RUNGS, Quantizer
+
+SIZE = 8
+
+
+@pytest.fixture
+def proto() -> onnx.ModelProto:
+    """Colors to gray, a contrast that is stretched, two convolutions, and a softmax."""
+    rng = np.random.default_rng(0)
+    weights = {
+        "luma": np.full((1, 3, 1, 1), 1 / 3),
+        "offset": np.full((1,), -60.0),
+        "spread": np.full((1,), 0.02),
+        "first": rng.normal(0, 0.5, (4, 1, 3, 3)),
+        "second": rng.normal(0, 0.5, (5, 4, 3, 3)),
+    }
+    nodes = [
+        ("Cast", ["image"], "float", {"to": TensorProto.FLOAT}),
+        ("Transpose", ["float"], "planes", {"perm": [0, 3, 1, 2]}),
+        ("Conv", ["planes", "luma"], "gray", {}),
+        ("Add", ["gray", "offset"], "centered", {}),
+        ("Mul", ["centered", "spread"], "stretched", {}),
+        ("Conv", ["stretched", "first"], "a", {}),
+        ("Relu", ["a"], "b", {}),
+        ("Conv", ["b", "second"], "c", {}),
+        ("GlobalAveragePool", ["c"], "d", {}),
+        ("Flatten", ["d"], "e", {}),
+        ("Softmax", ["e"], "scores", {}),
+    ]
+    graph = helper.make_graph(
+        [helper.make_node(op, given, [out], name=out, **more) for op, given, out, more in nodes],
+        "network",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", SIZE, SIZE, 3])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 5])],
+        [numpy_helper.from_array(w.astype(np.float32), name) for name, w in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.fixture
+def photos() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (32, 1, SIZE, SIZE, 3), np.uint8)
+
+
+def quantized_weights(proto: onnx.ModelProto) -> list[tuple[int, ...]]:
+    """Return the shapes of convolutions' weights that are stored in int8."""
+    stored = {i.name: i for i in proto.graph.initializer}
+    found = [stored[n.input[0]] for n in proto.graph.node if n.op_type == "DequantizeLinear"
+             and n.input[0] in stored]  # fmt: skip
+    return [tuple(i.dims) for i in found if i.data_type == TensorProto.INT8 and len(i.dims) == 4]
+
+
+@pytest.mark.parametrize(
+    ("first_in_float", "expected"),
+    [(False, [(4, 1, 3, 3), (5, 4, 3, 3)]), (True, [(5, 4, 3, 3)])],
+)
+def test_preparation_and_softmax_stay_float_and_the_first_layer_where_asked(
+    proto, photos, tmp_path: Path, first_in_float: bool, expected: list[tuple[int, ...]]
+) -> None:
+    rung = next(r for r in RUNGS if r.first_in_float == first_in_float)
+    int8 = Quantizer(proto, lambda: iter(photos), tmp_path).quantize(rung)
+    assert sorted(quantized_weights(int8)) == expected
+    made_by = {out: node.op_type for node in int8.graph.node for out in node.output}
+    read_by = {node.name: [made_by.get(i) for i in node.input] for node in int8.graph.node}
+    assert read_by["gray"] == ["Transpose", None]
+    assert "QuantizeLinear" not in (made_by["gray"], made_by["centered"], made_by["stretched"])
+    # Before the softmax nothing is rounded again.
+    assert "DequantizeLinear" not in read_by["scores"]
+
+
+def test_weights_left_in_float_are_not_rounded(proto, photos, tmp_path: Path) -> None:
+    rung = next(r for r in RUNGS if r.first_in_float)
+    int8 = Quantizer(proto, lambda: iter(photos), tmp_path).quantize(rung)
+    before, after = (
+        {i.name: numpy_helper.to_array(i) for i in p.graph.initializer} for p in (proto, int8)
+    )
+    assert np.array_equal(before["first"], after["first"])
+
+
+@pytest.mark.parametrize("rung", RUNGS, ids=lambda rung: rung.name)
+def test_each_rung_answers_nearly_as_fp32(proto, photos, tmp_path: Path, rung) -> None:
+    int8 = Quantizer(proto, lambda: iter(photos), tmp_path).quantize(rung)
+    expected, got = (
+        onnxruntime.InferenceSession(p.SerializeToString()).run(None, {"image": photos[:, 0]})[0]
+        for p in (proto, int8)
+    )
+    assert 1e-6 < np.abs(got - expected).max() < 0.02
