@@ -32,10 +32,17 @@ Provider = Annotated[
     str, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, ...; a named one must work.")
 ]
 Threads = Annotated[int, typer.Option(min=0, help="Of one inference; 0: all cores, at most 4.")]
-Labels = Annotated[str, typer.Option(help="Answer only with these labels, comma separated.")]
+Labels = Annotated[
+    str,
+    typer.Option(
+        help="Answer only with these labels, comma separated; builtin: the likest of the people a "
+        "face model came with."
+    ),
+]
 Detector = Annotated[str, typer.Option(help="Face detector: a shipped name or a model file.")]
 
 _BESIDE_FACES = "expression"  # what webcam runs beside a model that tells who somebody is
+_NAMED_IN_A_LINE = 7  # labels; a face model knows a hundred
 
 
 @app.callback(invoke_without_command=True)
@@ -288,7 +295,9 @@ def models() -> None:
             "bytes": len(loaded.data), "labels": list(card.labels),
         }  # fmt: skip
         if sys.stdout.isatty():
-            labels = ", ".join(card.labels)
+            labels = ", ".join(card.labels[:_NAMED_IN_A_LINE])
+            if (more := len(card.labels) - _NAMED_IN_A_LINE) > 0:
+                labels += f" and {more} more"
             print(f"{name:12} {card.task:15} {card.precision}  {len(loaded.data):>9,} B  {labels}")
         else:
             print(json.dumps(row))

@@ -1,4 +1,4 @@
-"""Write docs/models.md from benchmarks/results/accuracy-*.json; --check says if it is current.
+"""Write docs/models.md from the JSON in benchmarks/results; --check says if it is current.
 
 python scripts/models_page.py [--check]
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "models.md"
 SHIPPED = ("faces", "expression", "objects", "pets", "detector")
 INTRO = """# The models
@@ -27,13 +28,15 @@ without decoding; on your device `edge-run bench --model NAME` tells.
 def page() -> str:
     results = {
         path.stem.removeprefix("accuracy-"): json.loads(path.read_text("utf-8"))
-        for path in sorted((ROOT / "benchmarks" / "results").glob("accuracy-*.json"))
+        for path in sorted(RESULTS.glob("accuracy-*.json"))
     }
     shipped = [name for name in SHIPPED if name in results]
     parts = [INTRO, _overview({name: results[name] for name in shipped})]
     for name in shipped:
         baselines = {k: v for k, v in results.items() if k.startswith(f"{name}-")}
         parts.append(_section(name, results[name], baselines))
+        if name == "expression":
+            parts.append(_beside_a_peer())
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -99,6 +102,27 @@ def _section(name: str, result: dict[str, Any], baselines: dict[str, Any]) -> st
             "",
         ]
     return "\n".join(lines)
+
+
+def _beside_a_peer() -> str:
+    result = json.loads((RESULTS / "expression.json").read_text("utf-8"))
+    parts = {
+        "seven": "seven labels",
+        "happy_sad": "happy against sad",
+        "happy_sad_agreed": "the same, where most FER+ voters share the label",
+    }
+    peers = result["results"]
+    lines = [
+        f"On the same photos in one run (`{result['command']}`):",
+        "",
+        f"| part of the test | n | {' | '.join(peers)} |",
+        "|---|---" + "|---" * len(peers) + "|",
+    ]
+    for key, what in parts.items():
+        figures = [_figure(peer[key]).replace("**", "") for peer in peers.values()]
+        n = next(iter(peers.values()))[key]["n"]
+        lines.append(f"| {what} | {n:,} | {' | '.join(figures)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _further(best: dict[str, Any]) -> list[str]:

@@ -29,6 +29,27 @@ def test_accuracy_in_the_readme_is_that_of_the_committed_results() -> None:
     assert f"{detector['faces']} faces" in text
 
 
+def test_agreed_expressions_in_the_readme_are_those_of_the_committed_result() -> None:
+    from edge_runtime.model.catalog import shipped_models
+    from edge_runtime.model.onnx_file import load_model_file
+
+    result = figures("expression")
+    assert result["model"]["sha256"] == load_model_file(shipped_models()["expression"]).card.sha256
+    agreed = result["results"]["expression"]["happy_sad_agreed"]
+    share, n = f"{100 * agreed['accuracy']:.1f}%", agreed["n"]
+    assert f"{share} where most FER+ voters share the label (n = {n})" in readme()
+
+
+def test_faces_in_the_readme_are_those_of_the_committed_results() -> None:
+    faces = figures("accuracy-faces")["test"]["int8"]
+    lfw = faces["subsets"]["lfw20"]
+    two = figures("accuracy-faces-two_people")["test"]["int8"]
+    text = readme()
+    assert f"{100 * faces['accuracy']:.1f}% (n = {faces['n']})" in text
+    assert f"{100 * lfw['accuracy']:.1f}% (n = {lfw['n']})" in text
+    assert f"{round(two['accuracy'] * two['n'])} of {two['n']}" in text
+
+
 def test_results_are_of_the_models_that_ship() -> None:
     from edge_runtime.model.catalog import shipped_models
     from edge_runtime.model.onnx_file import load_model_file

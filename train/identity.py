@@ -35,8 +35,8 @@ FALSE_ACCEPT = 0.01
 def train_identity(job: Job) -> Trained:
     """Find an embedding that parts people, train it further, and point at each person.
 
-    The people of `--background` teach the embedding and are no answers. A face model's embedding
-    is taken as it is.
+    The people of `--background` teach the embedding and are no answers. An exported face model's
+    embedding is taken as it is.
 
     Raises:
         DataError: Too few people to learn from what parts people.
@@ -45,9 +45,13 @@ def train_identity(job: Job) -> Trained:
     keras.config.set_dtype_policy(choose_policy(job.options.precision, bool(plan.backbone)))
     people = (*job.labels, *sorted({s.label for s in job.background} - set(job.labels)))
     taught = [*job.dataset.of("train"), *job.background]
-    model = _network(job, len(people))
+    exported = plan.weights.endswith(".onnx")
+    start = "none" if exported else plan.weights
+    model = embedding_network(job.spec, len(people), plan.backbone, start)
+    if exported:
+        load_shipped(model, find_model(plan.weights))
     seconds = 0.0
-    if plan.weights != "none" and not plan.weights.endswith(".onnx"):
+    if start != "none":
         began = time.monotonic()
         part_people(model, taught, job)
         if not plan.frozen:
@@ -83,15 +87,6 @@ def _stranger_threshold(
     cosines[np.arange(len(val)), truth_of(val, job.labels)] = -1.0
     below = float(np.quantile(cosines.max(1), 1 - FALSE_ACCEPT))
     return Reject("cosine", round(below, 4), FALSE_ACCEPT)
-
-
-def _network(job: Job, people: int) -> keras.Model:
-    weights = job.plan.weights
-    if not weights.endswith(".onnx"):
-        return embedding_network(job.spec, people, job.plan.backbone, weights)
-    model = embedding_network(job.spec, people, job.plan.backbone, "none")
-    load_shipped(model, find_model(weights))
-    return model
 
 
 def _directions(

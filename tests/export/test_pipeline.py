@@ -116,6 +116,40 @@ def test_small_val_is_filled_up_at_the_gate_and_reported_alone(
 
 
 @QUIET
+@pytest.mark.parametrize(("changed", "passes"), [(1, True), (2, False)])
+def test_where_one_photo_is_more_than_the_allowed_drop_one_may_change(
+    color_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: int, passes: bool
+) -> None:
+    from dataclasses import replace
+
+    from export import pipeline
+    from export.errors import AccuracyError
+
+    whole = pipeline._candidate
+
+    def worse(proto, card, run, evaluator, work):
+        candidate = whole(proto, card, run, evaluator, work)
+        if card.precision == "fp32":
+            return candidate
+        answers = candidate.answers.copy()
+        answers[:changed] = answers[:changed, ::-1]
+        report = evaluator.report(answers, pipeline._gate(run))
+        return replace(candidate, answers=answers, report=report)
+
+    monkeypatch.setattr(pipeline, "_candidate", worse)
+    options = pipeline.ExportOptions(calibration=4, min_agreement=0.9)
+    lines: list[str] = []
+    target = tmp_path / "colors.onnx"
+    if passes:
+        pipeline.export_run(color_run, target, options, lines.append)
+    else:
+        with pytest.raises(AccuracyError, match=r"within 3\.34 points of fp32's 1\.0000"):
+            pipeline.export_run(color_run, target, options, lines.append)
+    assert target.exists() == passes
+    assert any("one photo is 3.34 points here" in line for line in lines)
+
+
+@QUIET
 def test_what_is_withheld_is_set_by_the_exported_files_own_scores(
     color_run: Path, tmp_path: Path
 ) -> None:

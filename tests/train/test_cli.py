@@ -122,7 +122,7 @@ def test_number_out_of_range_is_refused(run, words: str) -> None:
         ),
         pytest.param(
             "faces --architecture residual",
-            "--architecture residual: expected identity or head or seed",
+            "--architecture residual: expected head or identity or seed",
             id="architecture of another recipe",
         ),
         pytest.param(

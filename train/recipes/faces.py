@@ -1,6 +1,24 @@
 """Who is it, among the people of some folders.
 
-python -m train faces --data people/ --output runs/people
+    python -m train faces --data people/ --output runs/people
+
+takes the shipped model's embedding as it is and finds a direction a person: 10 seconds for 66
+photos of two people on 2 cores. The embedding itself comes from
+
+    python scripts/face_people.py lfw/ people/ faces/
+    python -m train faces --architecture identity --data faces/known --background faces/taught \
+        --output runs/faces
+
+Data: Labeled Faces in the Wild and 30 web photos each of 94 public figures (no license stated
+for either). The 94 and LFW's 50 people with 20 photos or more are answers, LFW's other people
+only teach; for each answer a sixth of the training photos is val, and a fifth of all are test.
+
+Takes about 20 minutes on 2 cores (24 epochs, TensorFlow, bfloat16). The shipped int8 file, seed
+0, on test photos: 91.0% among all 144 (n = 964), 99.5% among LFW's 50 (n = 400), 85.8% among the
+94 (n = 564); n = 1 run. The two actors of the notebook's exercise, whole photos, 66 to train on:
+21 of 21 (the embedding has seen other photos of both), a frozen ImageNet backbone 20 of 21. ORL's
+39 people, which it has never seen, with 6 photos each to train on: 81 of 81, the frozen backbone
+80 of 81.
 """
 
 from __future__ import annotations
@@ -19,6 +37,16 @@ RECIPE = Recipe(
     face_margin=FACE_MARGIN,
     find_faces=True,
     plans={
+        "head": Plan(
+            None,
+            embedding=True,
+            frozen=True,
+            backbone="mobilenet-0.75",
+            weights="faces.onnx",
+            size_px=128,
+            epochs=1,
+            batch=64,
+        ),
         "identity": Plan(
             None,
             embedding=True,
@@ -29,16 +57,6 @@ RECIPE = Recipe(
             learning_rate=3e-4,
             weight_decay=0.2,
             augment=found_face,
-        ),
-        "head": Plan(
-            None,
-            embedding=True,
-            frozen=True,
-            backbone="mobilenet-0.75",
-            weights="faces.onnx",
-            size_px=128,
-            epochs=1,
-            batch=64,
         ),
         "seed": Plan(
             None,
