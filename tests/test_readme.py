@@ -40,6 +40,11 @@ def test_agreed_expressions_in_the_readme_are_those_of_the_committed_result() ->
     assert f"{share} where most FER+ voters share the label (n = {n})" in readme()
 
 
+def test_pets_in_the_readme_are_those_of_the_committed_results() -> None:
+    pets = figures("accuracy-pets")["test"]["int8"]
+    assert f"| {100 * pets['accuracy']:.1f}% (n = {pets['n']}) |" in readme()
+
+
 def test_faces_in_the_readme_are_those_of_the_committed_results() -> None:
     faces = figures("accuracy-faces")["test"]["int8"]
     lfw = faces["subsets"]["lfw20"]
