@@ -17,7 +17,7 @@ td,th{padding:.12rem .6rem .12rem 0;vertical-align:top}
 .figures td{text-align:right;font-variant-numeric:tabular-nums}
 .row{display:flex;flex-wrap:wrap;gap:2rem;align-items:flex-start}
 .row>div{max-width:430px}
-.tall{max-height:420px;overflow:auto}
+.tall{max-height:420px;overflow:auto;flex:none;padding-right:20px}
 .matrix td{width:2.4rem;text-align:center;padding:.3rem .1rem;font-variant-numeric:tabular-nums}
 .matrix th span{writing-mode:vertical-rl}
 .matrix .hit{background:color-mix(in srgb,var(--good) calc(var(--share)*75%),transparent)}
