@@ -26,6 +26,11 @@ def photos(photo) -> np.ndarray:
     return scenes
 
 
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    keras.utils.set_random_seed(0)
+
+
 def _as_trained(model: Any, photos: np.ndarray) -> Any:
     """Give every weight a value of its own, and let the statistics know the photos, nearly."""
     rng = np.random.default_rng(0)
@@ -53,7 +58,7 @@ def test_deployed_network_is_the_same_function_of_the_same_weights(photos, gray:
     from train.networks.pooled_residual import pooled_residual, pooled_residual_deployed
 
     trained = _as_trained(pooled_residual(SPEC, 4, **SMALL, gray=gray, dropout=0.3), photos)
-    deployed = pooled_residual_deployed(SPEC, 4, **SMALL, gray=gray, mirrored=False)
+    deployed = pooled_residual_deployed(SPEC, 4, **SMALL, gray=gray, views=1)
     deployed.set_weights(trained.get_weights())
     expected = _answers(trained, photos)
     assert np.ptp(expected, axis=0).max() > 0.05  # they do look at the photos
@@ -72,23 +77,34 @@ def test_normalization_comes_before_the_pooling_where_it_is_deployed() -> None:
     assert "MaxPooling2D" not in after(pooled_residual_deployed(SPEC, 4, **SMALL))
 
 
-def test_mirrored_network_answers_a_photo_and_its_mirror_image_alike(photos) -> None:
+def _shifted(photos: np.ndarray, by: int) -> np.ndarray:
+    padded = np.pad(photos, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    return padded[:, 1 - by : 33 - by, 1 - by : 33 - by]
+
+
+def _mirrored(photos: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(photos[:, :, ::-1])
+
+
+@pytest.mark.parametrize("views", [2, 4])
+def test_views_are_averaged_before_the_head(photos, views: int) -> None:
     from train.networks.pooled_residual import pooled_residual, pooled_residual_deployed
 
     trained = _as_trained(pooled_residual(SPEC, 4, **SMALL), photos)
-    deployed = pooled_residual_deployed(SPEC, 4, **SMALL)
+    deployed = pooled_residual_deployed(SPEC, 4, **SMALL, views=views)
     deployed.set_weights(trained.get_weights())
-    mirror = np.ascontiguousarray(photos[:, :, ::-1])
-    answers = _answers(deployed, photos)
-    np.testing.assert_allclose(_answers(deployed, mirror), answers, atol=1e-5)
-    assert np.abs(_answers(trained, mirror) - _answers(trained, photos)).max() > 1e-2
-    # Each photo is averaged with its own mirror image, whatever else is in the batch.
-    np.testing.assert_allclose(_answers(deployed, photos[1:2]), answers[1:2], atol=1e-5)
+    sides = [photos] if views == 2 else [_shifted(photos, 1), _shifted(photos, -1)]
+    seen = [view for side in sides for view in (side, _mirrored(side))]
     # What is averaged are the features before the head: in logarithms the answers' mean.
-    both = np.log(_answers(trained, photos)) + np.log(_answers(trained, mirror))
-    expected = np.exp(both / 2)
+    expected = np.exp(np.mean([np.log(_answers(trained, view)) for view in seen], axis=0))
     expected /= expected.sum(1, keepdims=True)
+    answers = _answers(deployed, photos)
     np.testing.assert_allclose(answers, expected, atol=1e-5)
+    assert np.abs(_answers(trained, photos) - answers).max() > 1e-2
+    # Each photo is averaged with its own views, whatever else is in the batch.
+    np.testing.assert_allclose(_answers(deployed, photos[1:2]), answers[1:2], atol=1e-5)
+    if views == 2:
+        np.testing.assert_allclose(_answers(deployed, _mirrored(photos)), answers, atol=1e-5)
 
 
 def test_convolutions_begin_by_passing_their_input_on() -> None:

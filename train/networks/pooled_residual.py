@@ -55,21 +55,40 @@ def pooled_residual_deployed(
     widths: tuple[int, ...] = (64, 192, 192),
     gray: bool = False,
     dropout: float = 0.0,
-    mirrored: bool = True,
+    views: int = 4,
 ) -> keras.Model:
     """Build the same function of the same weights, as it is best exported.
 
-    Pooling comes last, so that convolutions absorb the normalization. With `mirrored` the picture
-    and its mirror image are both looked at and their features averaged: twice the work, and a
-    better answer.
+    Pooling comes last, so that convolutions absorb the normalization. The features of several
+    views are averaged: so many times the work, and a better answer.
+
+    Args:
+        spec: See `pooled_residual`, as the others.
+        classes: Outputs.
+        stem: Channels of the first convolution.
+        widths: Channels of each block.
+        gray: Look at gray alone.
+        dropout: Before the classifier.
+        views: 1, the picture; 2, and its mirror image; 4, both a pixel to either side along the
+            diagonal, so that pooling falls upon other pixels.
     """
     image = keras.Input((spec.height_px, spec.width_px, 3), dtype="uint8", name="image")
-    both = ops.concatenate([image, image[:, :, ::-1]], axis=0) if mirrored else image
-    features = _features(_scaled(both, gray), stem, widths, pool_first=False)
-    if mirrored:
-        one, other = ops.split(features, 2, axis=0)
-        features = (one + other) * 0.5
+    seen = _views(image, views)
+    every = ops.concatenate(seen, axis=0) if views > 1 else image
+    features = _features(_scaled(every, gray), stem, widths, pool_first=False)
+    if views > 1:
+        features = sum(ops.split(features, views, axis=0)) * (1 / views)
     return keras.Model(image, _head(features, classes, dropout))
+
+
+def _views(image: Any, count: int) -> list[Any]:
+    if count == 4:
+        down = ops.concatenate([image[:, :1], image[:, :-1]], axis=1)
+        up = ops.concatenate([image[:, 1:], image[:, -1:]], axis=1)
+        right_down = ops.concatenate([down[:, :, :1], down[:, :, :-1]], axis=2)
+        left_up = ops.concatenate([up[:, :, 1:], up[:, :, -1:]], axis=2)
+        return [*_views(right_down, 2), *_views(left_up, 2)]
+    return [image, image[:, :, ::-1]][:count]
 
 
 def _scaled(image: Any, gray: bool) -> Any:

@@ -42,7 +42,7 @@ RECIPE = Recipe(
     plans={
         "residual": Plan(
             partial(pooled_residual, **_NETWORK),
-            deployed=partial(pooled_residual_deployed, **_NETWORK, mirrored=False),
+            deployed=partial(pooled_residual_deployed, **_NETWORK, views=1),
             size_px=48,
             epochs=60,
             batch=128,
