@@ -14,6 +14,20 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "models.md"
 SHIPPED = ("faces", "expression", "objects", "pets", "detector")
+# What the parts of a test, and the runs beside a model, are called on the page.
+PARTS = {
+    "people94": "the 94 people of the web photos among themselves",
+    "lfw20": "LFW's 50 people with 20 photos or more among themselves",
+}
+BESIDE = {
+    "seed": "`--architecture seed`",
+    "random-seed-1": "the same recipe, `--seed 1`",
+    "random-seed-2": "the same recipe, `--seed 2`",
+    "two_people": "two actors, whole photos, 66 to train on: the shipped embedding",
+    "two_people-seed": "two actors, `--architecture seed`",
+    "orl": "ORL's 39 people, 6 photos each to train on: the shipped embedding",
+    "orl-seed": "ORL's 39 people, `--architecture seed`",
+}
 INTRO = """# The models
 
 Made by `make docs` from `benchmarks/results/`; do not edit. Each figure was measured by
@@ -30,10 +44,13 @@ def page() -> str:
         path.stem.removeprefix("accuracy-"): json.loads(path.read_text("utf-8"))
         for path in sorted(RESULTS.glob("accuracy-*.json"))
     }
+    known = {*SHIPPED, *(key for name in SHIPPED for key, _ in _beside(name))}
+    if unnamed := sorted(results.keys() - known):
+        sys.exit(f"error: no place on the page for accuracy-{unnamed[0]}.json; add it to BESIDE")
     shipped = [name for name in SHIPPED if name in results]
     parts = [INTRO, _overview({name: results[name] for name in shipped})]
     for name in shipped:
-        baselines = {k: v for k, v in results.items() if k.startswith(f"{name}-")}
+        baselines = {v: results[k] for k, v in _beside(name) if k in results}
         parts.append(_section(name, results[name], baselines))
         if name == "expression":
             parts.append(_beside_a_peer())
@@ -94,14 +111,19 @@ def _section(name: str, result: dict[str, Any], baselines: dict[str, Any]) -> st
             "| beside it | int8 on test | n | bytes | MACs |",
             "|---|---|---|---|---|",
             *(
-                f"| {key.removeprefix(name + '-')} | {_figure(_main(other['test']))} | "
+                f"| {what} | {_figure(_main(other['test']))} | "
                 f"{_main(other['test'])['n']:,} | {other['model']['bytes']:,} | "
                 f"{other['model']['macs'] / 1e6:.1f} M |"
-                for key, other in baselines.items()
+                for what, other in baselines.items()
             ),
             "",
         ]
     return "\n".join(lines)
+
+
+def _beside(name: str) -> list[tuple[str, str]]:
+    """Return the results to show beside a model's, with what to call them."""
+    return [(f"{name}-{key}", what) for key, what in BESIDE.items()]
 
 
 def _beside_a_peer() -> str:
@@ -133,7 +155,10 @@ def _further(best: dict[str, Any]) -> list[str]:
     lines = []
     if rows:
         lines += ["| part of the test | int8 | n |", "|---|---|---|"]
-        lines += [f"| {name} | {_figure(row)} | {row['n']:,} |" for name, row in rows.items()]
+        lines += [
+            f"| {PARTS.get(name, name)} | {_figure(row)} | {row['n']:,} |"
+            for name, row in rows.items()
+        ]
         lines.append("")
     if "recall" in best and isinstance(best["recall"], dict) and len(best["recall"]) <= 12:
         lines += ["| label | precision | recall |", "|---|---|---|"]
