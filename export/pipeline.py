@@ -151,8 +151,9 @@ def _climb(
     key = evaluator.headline
     allowed = options.max_drop
     if 0 < allowed < 100 / len(_gate(run)):
-        allowed = 100 / len(_gate(run)) + 0.01  # accuracies are rounded
-        say(f"one photo is {allowed:.2f} points here: one answer may change for the worse")
+        one = 100 / len(_gate(run))
+        allowed = one + 0.01  # accuracies are rounded
+        say(f"one photo is {one:.2f} points here: one answer may change for the worse")
     best_tried: tuple[float, str] = (-1.0, "")
     quantizer = Quantizer(fp32.proto, lambda: model_inputs(samples, run.card.input), work)
     for rung in RUNGS:
@@ -160,12 +161,12 @@ def _climb(
         card = replace(run.card, precision="int8", quantization=_describe(rung, len(samples)))
         candidate = _candidate(proto, card, run, evaluator, work)
         agreed = evaluator.agreement(fp32.answers, candidate.answers)
-        drop = 100 * (fp32.report[key] - candidate.report[key])
+        change = round(100 * (candidate.report[key] - fp32.report[key]), 2)
         figures = (
-            f"{_headline(evaluator, candidate.report)} ({-drop:+.2f} points), "
+            f"{_headline(evaluator, candidate.report)} ({change:+.2f} points), "
             f"agreement {agreed:.4f}"
         )
-        passed = drop <= allowed and agreed >= options.min_agreement
+        passed = -change <= allowed and agreed >= options.min_agreement
         say(f"{rung.name}: {figures}{'' if passed else ', refused'}")
         best_tried = max(best_tried, (candidate.report[key], f"{rung.name}: {figures}"))
         if passed:

@@ -28,7 +28,8 @@ from export.run_folder import Sample
 
 __all__ = ["RUNGS", "Quantizer", "Rung", "calibration_samples"]
 
-_BOXES = re.compile(r"[\d.;\s-]*")  # a detector's label, which no class is
+# A detector's label, x1 y1 x2 y2 of each face; a class may be called 7, but hardly so.
+_BOXES = re.compile(r"|-?[\d.]+( -?[\d.]+){3}(;-?[\d.]+( -?[\d.]+){3})*")
 _WITH_WEIGHTS = ("Conv", "Gemm", "MatMul")
 _QUANTIZED = [*_WITH_WEIGHTS, "Add", "Concat", "MaxPool", "AveragePool", "GlobalAveragePool",
               "Relu", "Clip", "Resize", "Reshape", "Transpose"]  # fmt: skip
@@ -94,6 +95,7 @@ def calibration_samples(samples: Sequence[Sample], count: int, seed: int = 0) ->
         rng.shuffle(group)
     chosen: list[Sample] = []
     groups = [by_label[label] for label in sorted(by_label)]
+    rng.shuffle(groups)  # or the first of many classes would always have one photo more
     while len(chosen) < count and any(groups):
         chosen += [group.pop() for group in groups if group]
     return chosen[:count]
@@ -122,6 +124,8 @@ class Quantizer:
             str(work / "fp32.onnx"), str(work / "prepared.onnx"), skip_symbolic_shape=True
         )
         self._prepared = onnx.load(work / "prepared.onnx")
+        for i, node in enumerate(self._prepared.graph.node):
+            node.name = node.name or f"unnamed_{i}"  # what stays in float goes by its name
         self._rounded: dict[tuple[int, bool], onnx.ModelProto] = {}
 
     def quantize(self, rung: Rung) -> onnx.ModelProto:
@@ -181,10 +185,14 @@ def _before_the_first_layer(proto: onnx.ModelProto, include: bool) -> list[str]:
     names: list[str] = []
     for node in proto.graph.node:
         shape = shapes.get(node.input[1]) if node.op_type == "Conv" else None
-        if shape is not None and shape[0] > shape[1]:
+        if shape is not None and shape[0] > shape[1] * _groups(node):
             return [*names, node.name] if include else names
         names.append(node.name)
     return []  # no such layer: nothing is known to be preparation
+
+
+def _groups(node: onnx.NodeProto) -> int:
+    return next((a.i for a in node.attribute if a.name == "group"), 1)
 
 
 def _after_the_last_weights(proto: onnx.ModelProto) -> list[str]:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.apps.progress import progress
-from edge_runtime.errors import EdgeError, OptionError
+from edge_runtime.errors import OptionError
 from edge_runtime.faces.detector import OnnxFaceDetector
 from edge_runtime.measure.machine import describe_machine
 from edge_runtime.measure.scoring import score_report, withhold_below
@@ -88,7 +88,7 @@ def train_classifier(recipe: Recipe, module: ModuleType, options: TrainOptions) 
             background=tuple(background),
         )
         trained = train_identity(job) if plan.embedding else train_softmax(job)
-    except EdgeError:
+    except Exception:
         run.abandon()
         raise
     _finish(trained, job, recipe, module, architecture)
@@ -108,6 +108,15 @@ def _plan(recipe: Recipe, options: TrainOptions) -> tuple[str, Plan]:
         raise OptionError("--background teaches an embedding: take --architecture identity")
     if options.balance != "none" and plan.embedding:
         raise OptionError("--balance: people are told apart by directions; none counts more")
+    if (
+        plan.weights.endswith(".onnx")
+        and not options.weights
+        and (options.backbone or options.size)
+    ):
+        raise OptionError(
+            f"--backbone, --size: architecture {name} takes the shipped face model as it is; name "
+            "another with --weights FILE.onnx"
+        )
     asked = (options.epochs, options.learning_rate, options.patience)
     if plan.frozen and options.weights == "none":
         raise OptionError(

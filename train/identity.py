@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.model.card import Reject
-from edge_runtime.model.catalog import find_model
+from edge_runtime.model.catalog import find_model, shipped_models
 from train.data.batches import PhotoBatches, one_hot
 from train.data.samples import Sample
 from train.fit_photos import fit_photos
@@ -49,7 +50,11 @@ def train_identity(job: Job) -> Trained:
     start = "none" if exported else plan.weights
     model = embedding_network(job.spec, len(people), plan.backbone, start)
     if exported:
-        load_shipped(model, find_model(plan.weights))
+        # The plan's own is the shipped one, whatever lies in this folder under its name.
+        named = job.options.weights
+        load_shipped(
+            model, find_model(named) if named else shipped_models()[Path(plan.weights).stem]
+        )
     seconds = 0.0
     if start != "none":
         began = time.monotonic()

@@ -10,7 +10,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from export.quantize import RUNGS, Quantizer
+from export.quantize import RUNGS, Quantizer, calibration_samples
+from export.run_folder import Sample
 
 SIZE = 8
 
@@ -97,3 +98,25 @@ def test_each_rung_answers_nearly_as_fp32(proto, photos, tmp_path: Path, rung) -
         for p in (proto, int8)
     )
     assert 1e-6 < np.abs(got - expected).max() < 0.02
+
+
+@pytest.mark.parametrize("names", [("7", "8", "2024"), ("a", "b", "c")])
+def test_calibration_takes_as_many_photos_of_each_class(names: tuple[str, ...]) -> None:
+    counts = dict(zip(names, (100, 10, 10), strict=True))
+    photos = [
+        Sample(Path(f"{label}/{i}.png"), label) for label, n in counts.items() for i in range(n)
+    ]
+    chosen = [sample.label for sample in calibration_samples(photos, 30)]
+    assert {label: chosen.count(label) for label in names} == dict.fromkeys(names, 10)
+
+
+def test_calibration_does_not_favor_the_first_of_many_classes() -> None:
+    photos = [Sample(Path(f"{i}.png"), f"class {i:03}") for i in range(100)]
+    chosen = {sample.label for sample in calibration_samples(photos, 30)}
+    assert max(chosen) > "class 060"
+
+
+def test_photos_of_a_detector_are_of_one_kind() -> None:
+    photos = [Sample(Path(f"{i}.png"), f"{i} 2 30 40;5 6.5 70 80") for i in range(9)]
+    photos.append(Sample(Path("none.png"), ""))
+    assert len(calibration_samples(photos, 8)) == 8

@@ -126,6 +126,12 @@ def test_number_out_of_range_is_refused(run, words: str) -> None:
             id="architecture of another recipe",
         ),
         pytest.param(
+            "faces --backbone vgg16",
+            "--backbone, --size: architecture head takes the shipped face model as it is; name "
+            "another with --weights FILE.onnx",
+            id="backbone for the shipped embedding",
+        ),
+        pytest.param(
             "objects --balance all", "--balance all: expected none or sqrt or full", id="balance"
         ),
         pytest.param(

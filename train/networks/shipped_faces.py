@@ -61,6 +61,11 @@ def _convolutions(model: keras.Model) -> list[tuple[Any, Any]]:
     kinds = (layers.Conv2D, layers.DepthwiseConv2D)
     convolutions = [layer for layer in model.layers if isinstance(layer, kinds)]
     normals = [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
+    if len(convolutions) != len(normals):
+        raise EdgeError(
+            "the backbone has convolutions without batch normalization, so an exported file cannot "
+            "fill it; take a mobilenet"
+        )
     return list(zip(convolutions, normals, strict=True))
 
 
