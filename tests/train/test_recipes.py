@@ -372,7 +372,6 @@ def test_labels_come_in_the_order_asked_for_else_in_that_of_the_alphabet(
     job_of, bars: Path, tmp_path: Path
 ) -> None:
     assert job_of("expression", bars).labels == ("lying", "standing")
-    shutil.rmtree(tmp_path / "run")
     asked = job_of("expression", bars, classes=("standing", "lying"))
     assert asked.labels == ("standing", "lying")
     assert asked.targets[:, 0].tolist() == [
