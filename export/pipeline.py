@@ -102,20 +102,22 @@ def export_run(
     evaluator = evaluator_for(run.card.task, run.card.labels)
     with tempfile.TemporaryDirectory(prefix="edge-export-") as folder:
         work = Path(folder)
-        fp32 = _candidate(proto, run.card, run, evaluator, work)
+        gate = _gate(run)
+        fp32 = _candidate(proto, run.card, gate, evaluator, work)
         say(f"fp32 on val: {_headline(evaluator, fp32.on_val(run, evaluator))}")
-        if len(_gate(run)) > len(run.splits["val"]):
-            say(f"val is small: the gate looks at {len(_gate(run))} photos, val and some of train")
-        best, agreed = fp32, 1.0
+        best = fp32
         if options.precision == "int8":
-            best, agreed = _climb(fp32, run, options, evaluator, work, say)
+            if len(gate) > len(run.splits["val"]):
+                say(f"val is small: the gate looks at {len(gate)} photos, val and some of train")
+            best = _climb(fp32, run, gate, options, evaluator, work, say)
         best = _with_rejection(best, run, evaluator)
+        val = slice(len(run.splits["val"]))
         below = _withheld(best.card)
         metrics: dict[str, Any] = {
             "val": {
                 "fp32": fp32.on_val(run, evaluator),
                 options.precision: best.on_val(run, evaluator, below),
-                "agreement": round(agreed, 4),
+                "agreement": round(evaluator.agreement(fp32.answers[val], best.answers[val]), 4),
             }
         }
         metrics["keras"] = _keras_metrics(run)
@@ -141,17 +143,17 @@ def export_run(
 def _climb(
     fp32: _Candidate,
     run: RunFolder,
+    gate: list[Sample],
     options: ExportOptions,
     evaluator: Evaluator,
     work: Path,
     say: Callable[[str], None],
-) -> tuple[_Candidate, float]:
-    """Try each way of quantizing until one passes the gate on val."""
+) -> _Candidate:
+    """Try each way of quantizing until one passes the gate."""
     samples = calibration_samples(run.splits["train"], options.calibration)
     key = evaluator.headline
-    allowed = options.max_drop
-    if 0 < allowed < 100 / len(_gate(run)):
-        one = 100 / len(_gate(run))
+    allowed, one = options.max_drop, 100 / len(gate)
+    if 0 < allowed < one:
         allowed = one + 0.01  # accuracies are rounded
         say(f"one photo is {one:.2f} points here: one answer may change for the worse")
     best_tried: tuple[float, str] = (-1.0, "")
@@ -159,7 +161,7 @@ def _climb(
     for rung in RUNGS:
         proto = quantizer.quantize(rung)
         card = replace(run.card, precision="int8", quantization=_describe(rung, len(samples)))
-        candidate = _candidate(proto, card, run, evaluator, work)
+        candidate = _candidate(proto, card, gate, evaluator, work)
         agreed = evaluator.agreement(fp32.answers, candidate.answers)
         change = round(100 * (candidate.report[key] - fp32.report[key]), 2)
         figures = (
@@ -170,7 +172,7 @@ def _climb(
         say(f"{rung.name}: {figures}{'' if passed else ', refused'}")
         best_tried = max(best_tried, (candidate.report[key], f"{rung.name}: {figures}"))
         if passed:
-            return candidate, agreed
+            return candidate
     raise AccuracyError(
         f"no int8 file keeps within {round(allowed, 2)} points of fp32's "
         f"{fp32.report[key]:.4f} with agreement {options.min_agreement}; best tried: "
@@ -196,11 +198,10 @@ def _describe(rung: Rung, photos: int) -> dict[str, Any]:
 
 
 def _candidate(
-    proto: onnx.ModelProto, card: ModelCard, run: RunFolder, evaluator: Evaluator, work: Path
+    proto: onnx.ModelProto, card: ModelCard, gate: list[Sample], evaluator: Evaluator, work: Path
 ) -> _Candidate:
-    photos = _gate(run)
-    answers = evaluator.answers(_session(proto, card, work), photos)
-    return _Candidate(proto, card, answers, evaluator.report(answers, photos))
+    answers = evaluator.answers(_session(proto, card, work), gate)
+    return _Candidate(proto, card, answers, evaluator.report(answers, gate))
 
 
 def _gate(run: RunFolder) -> list[Sample]:

@@ -23,6 +23,7 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from export.graph import attribute
 from export.rounding import ROUNDING_PHOTOS, round_weights
 from export.run_folder import Sample
 
@@ -138,7 +139,7 @@ class Quantizer:
             _Reader(self._images()),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=[kind for kind in _QUANTIZED if kind not in rung.in_float],
-            nodes_to_exclude=_in_float(self._prepared, rung.first_in_float),
+            nodes_to_exclude=_outside(self._prepared, rung.first_in_float),
             per_channel=True,
             reduce_range=rung.reduce_range,
             activation_type=QuantType.QInt8,
@@ -153,7 +154,7 @@ class Quantizer:
         key = steps, rung.first_in_float
         if key not in self._rounded:
             photos = np.concatenate(list(islice(self._images(), ROUNDING_PHOTOS)))
-            kept = _in_float(self._prepared, rung.first_in_float)
+            kept = _outside(self._prepared, rung.first_in_float)
             self._rounded[key] = round_weights(self._prepared, photos, steps, kept)
         return self._rounded[key]
 
@@ -167,7 +168,7 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
         return None if image is None else {"image": image}
 
 
-def _in_float(proto: onnx.ModelProto, first: bool) -> list[str]:
+def _outside(proto: onnx.ModelProto, first: bool) -> list[str]:
     """Return the nodes outside of what is quantized: before the first layer and after the last."""
     return _before_the_first_layer(proto, first) + _after_the_last_weights(proto)
 
@@ -185,14 +186,10 @@ def _before_the_first_layer(proto: onnx.ModelProto, include: bool) -> list[str]:
     names: list[str] = []
     for node in proto.graph.node:
         shape = shapes.get(node.input[1]) if node.op_type == "Conv" else None
-        if shape is not None and shape[0] > shape[1] * _groups(node):
+        if shape is not None and shape[0] > shape[1] * attribute(node, "group", 1):
             return [*names, node.name] if include else names
         names.append(node.name)
     return []  # no such layer: nothing is known to be preparation
-
-
-def _groups(node: onnx.NodeProto) -> int:
-    return next((a.i for a in node.attribute if a.name == "group"), 1)
 
 
 def _after_the_last_weights(proto: onnx.ModelProto) -> list[str]:

@@ -8,7 +8,7 @@ the bias (Nagel et al. 2019), both with calibration photos and with all earlier 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 from onnx import numpy_helper
+
+from export.graph import attribute, drop_unread_weights, part_of
 
 __all__ = ["ROUNDING_PHOTOS", "round_weights"]
 
@@ -57,9 +59,9 @@ class _Convolution:
         ]
 
     def _padding(self, sizes: tuple[int, ...], spans: list[int]) -> list[tuple[int, int]]:
-        automatic = _attribute(self.node, "auto_pad", b"NOTSET").decode()
+        automatic = attribute(self.node, "auto_pad", b"NOTSET").decode()
         if not automatic.startswith("SAME"):
-            top, left, bottom, right = _attribute(self.node, "pads", [0, 0, 0, 0])
+            top, left, bottom, right = attribute(self.node, "pads", [0, 0, 0, 0])
             return [(top, bottom), (left, right)]
         padding = []
         for size, span, stride in zip(sizes, spans, self.strides, strict=True):
@@ -72,13 +74,14 @@ class _Convolution:
 class _Moments:
     """Mean and covariance of patches, group by group, over any number of photos."""
 
-    def __init__(self, convolution: _Convolution, rng: np.random.Generator) -> None:
+    def __init__(self, convolution: _Convolution, batches: int, rng: np.random.Generator) -> None:
         self._convolution = convolution
+        self._batches = batches
         self._rng = rng
         self._seen = self._taken = 0
         self._sum: Any = 0.0
         self._products: Any = 0.0
-        self._about: Any = None
+        self._center: Any = None
 
     def add(self, inputs: Array) -> None:
         """Take in a layer's inputs, (N, C, H, W): means of all patches, products of some."""
@@ -89,13 +92,15 @@ class _Moments:
         self._sum = self._sum + photos * means.reshape(c.groups, -1)
         self._seen += photos
         chosen = self._rng.permutation(rows * columns)[:_PATCHES]
+        if self._batches * photos * len(chosen) < c.weights[0].size:
+            return  # too few patches for a covariance, and each of its sums is large
         y, x = chosen // columns, chosen % columns
         patches = np.stack([tap[:, :, y, x] for tap in taps], 2)  # (N, C, taps, patches)
         patches = patches.transpose(1, 2, 0, 3).reshape(c.groups, -1, photos * len(chosen))
-        if self._about is None:
+        if self._center is None:
             # The first photos' mean is near enough to all photos' to take covariances about.
-            self._about = self.mean[:, :, None].astype(np.float32)
-        centered = patches - self._about
+            self._center = self.mean[:, :, None].astype(np.float32)
+        centered = patches - self._center
         self._products = self._products + np.matmul(centered, centered.transpose(0, 2, 1))
         self._taken += photos * len(chosen)
 
@@ -107,7 +112,7 @@ class _Moments:
     @property
     def covariance(self) -> npt.NDArray[np.float64] | None:
         """(groups, weights of an output, the same); None where too few patches were seen."""
-        if self._taken < self._products.shape[-1]:
+        if self._taken < self._convolution.weights[0].size:
             return None
         return np.asarray(self._products / self._taken, np.float64)
 
@@ -133,8 +138,8 @@ def round_weights(
         return out
     wanted = _output_means(proto, [c.node.output[0] for c in convolutions], photos)
     rng = np.random.default_rng(0)
-    for convolution in convolutions:
-        moments = _Moments(convolution, rng)
+    for convolution, output_mean in zip(convolutions, wanted, strict=True):
+        moments = _Moments(convolution, -(-len(photos) // _BATCH), rng)
         for inputs in _values(out, [convolution.node.input[0]], photos):
             moments.add(inputs[0])
         weights = convolution.weights
@@ -147,8 +152,8 @@ def round_weights(
             ]
         )
         mean = np.einsum("gow,gw->go", rounded, moments.mean).reshape(-1)
-        _set(out, convolution.node, rounded.reshape(weights.shape), wanted.pop(0) - mean)
-    _drop_unread_weights(out)
+        _set(out, convolution.node, rounded.reshape(weights.shape), output_mean - mean)
+    drop_unread_weights(out)
     return out
 
 
@@ -156,23 +161,23 @@ def _rounded(
     rows: Array, covariance: npt.NDArray[np.float64] | None, steps: int
 ) -> npt.NDArray[np.float64]:
     """Round (outputs, weights) of one group."""
-    left = rows.astype(np.float64)
-    largest = np.abs(left).max(1)
+    remaining = rows.astype(np.float64)
+    largest = np.abs(remaining).max(1)
     scale = np.where(largest > 0, largest, 1.0) / steps
     if covariance is None:
-        return np.asarray(np.round(left / scale[:, None]) * scale[:, None])
+        return np.asarray(np.round(remaining / scale[:, None]) * scale[:, None])
     size = len(covariance)
     damped = covariance + np.eye(size) * (_DAMPING * np.trace(covariance) / size + 1e-12)
     # Row j of the inverse's upper Cholesky factor: how the weights after j make good j's error.
     factor = np.linalg.cholesky(np.linalg.inv(damped)).T
-    rounded = np.zeros_like(left)
+    rounded = np.zeros_like(remaining)
     # The largest weight sets the scale, so it must stay where it is.
     fixed = np.abs(rows) >= largest[:, None]
     for j in range(size):
-        whole = np.clip(np.round(left[:, j] / scale), -steps, steps)
+        whole = np.clip(np.round(remaining[:, j] / scale), -steps, steps)
         rounded[:, j] = np.where(fixed[:, j], rows[:, j], whole * scale)
-        error = (left[:, j] - rounded[:, j]) / factor[j, j]
-        left[:, j + 1 :] -= error[:, None] * factor[j, j + 1 :]
+        error = (remaining[:, j] - rounded[:, j]) / factor[j, j]
+        remaining[:, j + 1 :] -= error[:, None] * factor[j, j + 1 :]
     return rounded
 
 
@@ -185,9 +190,9 @@ def _convolutions(proto: onnx.ModelProto) -> list[_Convolution]:
         weights = numpy_helper.to_array(constants[node.input[1]])
         if weights.ndim != 4:
             continue
-        down, right = _attribute(node, "strides", [1, 1])
-        y, x = _attribute(node, "dilations", [1, 1])
-        groups = _attribute(node, "group", 1)
+        down, right = attribute(node, "strides", [1, 1])
+        y, x = attribute(node, "dilations", [1, 1])
+        groups = attribute(node, "group", 1)
         found.append(_Convolution(node, weights, groups, (down, right), (y, x)))
     return found
 
@@ -201,38 +206,14 @@ def _output_means(proto: onnx.ModelProto, names: list[str], photos: Photos) -> l
     return [np.concatenate(means).mean(0) for means in zip(*batches, strict=True)]
 
 
-def _values(proto: onnx.ModelProto, names: list[str], photos: Photos) -> Any:
+def _values(proto: onnx.ModelProto, names: list[str], photos: Photos) -> Iterator[list[Array]]:
     """Yield the named values of the graph, a batch at a time."""
-    part = onnx.ModelProto()
-    part.CopyFrom(proto)
-    del part.graph.output[:]
-    part.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    _drop_what_leads_nowhere(part)
-    _drop_unread_weights(part)
     session = onnxruntime.InferenceSession(
-        part.SerializeToString(), providers=["CPUExecutionProvider"]
+        part_of(proto, names).SerializeToString(), providers=["CPUExecutionProvider"]
     )
     source = session.get_inputs()[0].name
     for start in range(0, len(photos), _BATCH):
         yield session.run(names, {source: photos[start : start + _BATCH]})
-
-
-def _drop_what_leads_nowhere(proto: onnx.ModelProto) -> None:
-    needed = {output.name for output in proto.graph.output}
-    kept = []
-    for node in reversed(proto.graph.node):
-        if needed & set(node.output):
-            needed |= set(node.input)
-            kept.append(node)
-    del proto.graph.node[:]
-    proto.graph.node.extend(reversed(kept))
-
-
-def _drop_unread_weights(proto: onnx.ModelProto) -> None:
-    read = {name for node in proto.graph.node for name in node.input}
-    kept = [i for i in proto.graph.initializer if i.name in read]
-    del proto.graph.initializer[:]
-    proto.graph.initializer.extend(kept)
 
 
 def _set(
@@ -244,10 +225,3 @@ def _set(
         proto.graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), name))
     del node.input[1:]
     node.input.extend(names)
-
-
-def _attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
-    for attribute in node.attribute:
-        if attribute.name == name:
-            return onnx.helper.get_attribute_value(attribute)
-    return default

@@ -28,6 +28,7 @@ BESIDE = {
     "orl": "ORL's 39 people, 6 photos each to train on: the shipped embedding",
     "orl-seed": "ORL's 39 people, `--architecture seed`",
 }
+PEERS = {"expression": "expression.json"}
 INTRO = """# The models
 
 Made by `make docs` from `benchmarks/results/`; do not edit. Each figure was measured by
@@ -52,8 +53,8 @@ def page() -> str:
     for name in shipped:
         baselines = {v: results[k] for k, v in _beside(name) if k in results}
         parts.append(_section(name, results[name], baselines))
-        if name == "expression":
-            parts.append(_beside_a_peer())
+        if name in PEERS:
+            parts.append(_beside_peers(PEERS[name]))
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -126,8 +127,8 @@ def _beside(name: str) -> list[tuple[str, str]]:
     return [(f"{name}-{key}", what) for key, what in BESIDE.items()]
 
 
-def _beside_a_peer() -> str:
-    result = json.loads((RESULTS / "expression.json").read_text("utf-8"))
+def _beside_peers(file: str) -> str:
+    result = json.loads((RESULTS / file).read_text("utf-8"))
     parts = {
         "seven": "seven labels",
         "happy_sad": "happy against sad",
@@ -141,7 +142,7 @@ def _beside_a_peer() -> str:
         "|---|---" + "|---" * len(peers) + "|",
     ]
     for key, what in parts.items():
-        figures = [_figure(peer[key]).replace("**", "") for peer in peers.values()]
+        figures = [_figure(peer[key], bold="") for peer in peers.values()]
         n = next(iter(peers.values()))[key]["n"]
         lines.append(f"| {what} | {n:,} | {' | '.join(figures)} |")
     return "\n".join(lines) + "\n"
@@ -175,11 +176,11 @@ def _main(test: dict[str, Any]) -> dict[str, Any]:
     return figures
 
 
-def _figure(report: dict[str, Any]) -> str:
+def _figure(report: dict[str, Any], bold: str = "**") -> str:
     if "average_precision" in report:
         return f"AP {report['average_precision']:.4f} ({report['faces']} faces)"
     low, high = report["interval"]
-    return f"**{report['accuracy']:.1%}** ({low:.1%} to {high:.1%})"
+    return f"{bold}{report['accuracy']:.1%}{bold} ({low:.1%} to {high:.1%})"
 
 
 def _bare(report: dict[str, Any] | None) -> str:

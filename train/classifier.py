@@ -34,7 +34,7 @@ from train.identity import train_identity
 from train.job import Job, Trained
 from train.options import TrainOptions
 from train.precision import choose_policy, make_deterministic
-from train.recipe import Plan, Recipe
+from train.recipe import SHIPPED, Plan, Recipe
 from train.report.make import write_report
 from train.run_folder import RunFolder, command_line, git_commit
 from train.scoring import answers, cool, truth_of
@@ -108,11 +108,7 @@ def _plan(recipe: Recipe, options: TrainOptions) -> tuple[str, Plan]:
         raise OptionError("--background teaches an embedding: take --architecture identity")
     if options.balance != "none" and plan.embedding:
         raise OptionError("--balance: people are told apart by directions; none counts more")
-    if (
-        plan.weights.endswith(".onnx")
-        and not options.weights
-        and (options.backbone or options.size)
-    ):
+    if (options.weights or plan.weights) == SHIPPED and (options.backbone or options.size):
         raise OptionError(
             f"--backbone, --size: architecture {name} takes the shipped face model as it is; name "
             "another with --weights FILE.onnx"

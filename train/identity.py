@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.model.card import Reject
-from edge_runtime.model.catalog import find_model, shipped_models
 from train.data.batches import PhotoBatches, one_hot
 from train.data.samples import Sample
 from train.fit_photos import fit_photos
 from train.job import Job, Trained
+from train.networks.exported_faces import load_exported
 from train.networks.face_embedding import (
     SCALE,
     MarginSoftmax,
@@ -22,7 +21,6 @@ from train.networks.face_embedding import (
     embedding_network,
     mirrored_embedding,
 )
-from train.networks.shipped_faces import load_shipped
 from train.networks.transfer import unfreeze_backbone
 from train.part_people import part_people
 from train.precision import choose_policy
@@ -46,15 +44,10 @@ def train_identity(job: Job) -> Trained:
     keras.config.set_dtype_policy(choose_policy(job.options.precision, bool(plan.backbone)))
     people = (*job.labels, *sorted({s.label for s in job.background} - set(job.labels)))
     taught = [*job.dataset.of("train"), *job.background]
-    exported = plan.weights.endswith(".onnx")
-    start = "none" if exported else plan.weights
+    start = "none" if plan.exported else plan.weights
     model = embedding_network(job.spec, len(people), plan.backbone, start)
-    if exported:
-        # The plan's own is the shipped one, whatever lies in this folder under its name.
-        named = job.options.weights
-        load_shipped(
-            model, find_model(named) if named else shipped_models()[Path(plan.weights).stem]
-        )
+    if plan.exported:
+        load_exported(model, plan.weights)
     seconds = 0.0
     if start != "none":
         began = time.monotonic()

@@ -11,7 +11,9 @@ import keras
 from edge_runtime.model.card import InputSpec, Region, Resize, Task
 from train.data.batches import Augment
 
-__all__ = ["Plan", "Recipe"]
+__all__ = ["SHIPPED", "Plan", "Recipe"]
+
+SHIPPED = "shipped"  # as weights: the face model that came with edge-run
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Plan:
         network: From input and number of classes to a model whose last layer is a Dense softmax
             named `scores`; None stands for a backbone with a new head.
         backbone: Which backbone, where `network` is None; see `train.networks.backbones`.
-        weights: What the backbone starts from: imagenet, none, or a file.
+        weights: What the backbone starts from: imagenet, none, a file, or `SHIPPED`.
         size_px: Side of the input.
         epochs: Passes over the training photos.
         batch: Photos a step.
@@ -59,6 +61,11 @@ class Plan:
     frozen: bool = False
     embedding: bool = False
     deployed: Callable[[InputSpec, int], keras.Model] | None = None
+
+    @property
+    def exported(self) -> bool:
+        """Whether the weights are those of an exported model, whose embedding is taken as it is."""
+        return self.weights == SHIPPED or self.weights.endswith(".onnx")
 
 
 @dataclass(frozen=True, slots=True)

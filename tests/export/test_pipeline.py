@@ -127,13 +127,13 @@ def test_where_one_photo_is_more_than_the_allowed_drop_one_may_change(
 
     whole = pipeline._candidate
 
-    def worse(proto, card, run, evaluator, work):
-        candidate = whole(proto, card, run, evaluator, work)
+    def worse(proto, card, gate, evaluator, work):
+        candidate = whole(proto, card, gate, evaluator, work)
         if card.precision == "fp32":
             return candidate
         answers = candidate.answers.copy()
         answers[:changed] = answers[:changed, ::-1]
-        report = evaluator.report(answers, pipeline._gate(run))
+        report = evaluator.report(answers, gate)
         return replace(candidate, answers=answers, report=report)
 
     monkeypatch.setattr(pipeline, "_candidate", worse)

@@ -167,12 +167,12 @@ def folded(exported) -> Path:
 def test_network_gets_its_weights_back_from_a_file(
     trained, embedding, photos, request, kind: str
 ) -> None:
-    from train.networks.shipped_faces import load_shipped
+    from train.networks.exported_faces import load_exported
 
     fresh = embedding(1)
     expected = _embed(trained, photos)
     assert np.abs(_embed(fresh, photos) - expected).max() > 0.05
-    load_shipped(fresh, request.getfixturevalue(kind))
+    load_exported(fresh, request.getfixturevalue(kind))
     np.testing.assert_allclose(_embed(fresh, photos), expected, atol=1e-3)
 
 
@@ -183,13 +183,13 @@ def test_network_gets_its_weights_back_from_an_int8_file(
     import onnx
 
     from export.quantize import RUNGS, Quantizer
-    from train.networks.shipped_faces import load_shipped
+    from train.networks.exported_faces import load_exported
 
     images = [photo[None] for photo in photos]
     quantizer = Quantizer(onnx.load(exported), lambda: iter(images), tmp_path)
     onnx.save(quantizer.quantize(RUNGS[0]), tmp_path / "int8.onnx")
     fresh = embedding(1)
-    load_shipped(fresh, tmp_path / "int8.onnx")
+    load_exported(fresh, tmp_path / "int8.onnx")
     for layer in fresh.layers:
         if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
             # Seven bits, from -64 to 64, for the largest weight of each output channel.
@@ -215,24 +215,24 @@ def test_network_gets_its_weights_back_from_an_int8_file(
     ids=["more layers", "wider", "larger"],
 )  # fmt: skip
 def test_file_of_another_backbone_is_refused(folded, backbone: str, side: int, says: str) -> None:
+    from train.networks.exported_faces import load_exported
     from train.networks.face_embedding import embedding_network
-    from train.networks.shipped_faces import load_shipped
 
     fresh = embedding_network(InputSpec(side, side, region="face"), 3, backbone, "none")
     with pytest.raises(EdgeError) as caught:
-        load_shipped(fresh, folded)
+        load_exported(fresh, folded)
     assert str(caught.value).startswith(f"{folded}: {says}")
 
 
 @pytest.mark.parametrize("name", ["expression.onnx", "detector.onnx", "text.onnx", "gone.onnx"])
 def test_file_that_is_no_face_model_is_refused_in_one_line(trained, name: str) -> None:
-    from train.networks.shipped_faces import load_shipped
+    from train.networks.exported_faces import load_exported
 
     Path("text.onnx").write_text("no model\n" * 9)
     path = SHIPPED / name if (SHIPPED / name).exists() else Path(name)
     before = [w.copy() for w in trained.get_weights()]
     with pytest.raises(EdgeError) as caught:
-        load_shipped(trained, path)
+        load_exported(trained, path)
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     assert "\n" not in message

@@ -30,10 +30,8 @@ def face_crop(image: Image, rng: np.random.Generator) -> Image:
     Returns:
         A new picture of the same shape and dtype.
     """
-    if rng.random() < 0.5:
-        image = image[:, ::-1]
     out = _moved(
-        image,
+        _flipped(image, rng),
         turn=np.clip(rng.normal(0, 7), -15, 15),
         zoom=rng.uniform(0.87, 1.15),
         shift=rng.uniform(-0.08, 0.08, 2),
@@ -65,10 +63,8 @@ def found_face(image: Image, rng: np.random.Generator) -> Image:
         image: uint8, (H, W, 3).
         rng: Source of all randomness.
     """
-    if rng.random() < 0.5:
-        image = image[:, ::-1]
     out = _moved(
-        image,
+        _flipped(image, rng),
         turn=np.clip(rng.normal(0, 6), -14, 14),
         zoom=rng.uniform(0.9, 1.1),
         shift=rng.uniform(-0.05, 0.05, 2),
@@ -88,8 +84,7 @@ def small_picture(image: Image, rng: np.random.Generator) -> Image:
         rng: Source of all randomness.
     """
     height, width = image.shape[:2]
-    if rng.random() < 0.5:
-        image = image[:, ::-1]
+    image = _flipped(image, rng)
     pad = height // 8
     top, left = (int(v) for v in rng.integers(0, 2 * pad + 1, 2))
     rows = np.clip(np.arange(height) + top - pad, 0, height - 1)
@@ -108,10 +103,8 @@ def photo(image: Image, rng: np.random.Generator) -> Image:
         image: uint8, (H, W, 3).
         rng: Source of all randomness.
     """
-    if rng.random() < 0.5:
-        image = image[:, ::-1]
     out = _moved(
-        image,
+        _flipped(image, rng),
         turn=rng.uniform(-10, 10),
         zoom=rng.uniform(0.9, 1.5),
         shift=rng.uniform(-0.12, 0.12, 2),
@@ -120,6 +113,11 @@ def photo(image: Image, rng: np.random.Generator) -> Image:
     table = np.arange(256)[:, None] * light + rng.uniform(-20, 20)
     out = cv2.LUT(out, np.clip(table, 0, 255).astype(np.uint8)[None])
     return np.asarray(out, np.uint8)
+
+
+def _flipped(image: Image, rng: np.random.Generator) -> Image:
+    """Mirror every other picture."""
+    return image[:, ::-1] if rng.random() < 0.5 else image
 
 
 def _moved(image: Image, turn: float, zoom: float, shift: npt.NDArray[np.float64]) -> Image:

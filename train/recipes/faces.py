@@ -24,7 +24,7 @@ photos each to train on: 81 of 81, the frozen backbone 80.
 from __future__ import annotations
 
 from train.data.augment import found_face
-from train.recipe import Plan, Recipe
+from train.recipe import SHIPPED, Plan, Recipe
 
 __all__ = ["RECIPE"]
 
@@ -42,7 +42,7 @@ RECIPE = Recipe(
             embedding=True,
             frozen=True,
             backbone="mobilenet-0.75",
-            weights="faces.onnx",
+            weights=SHIPPED,
             size_px=128,
             epochs=1,
             batch=64,

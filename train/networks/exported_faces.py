@@ -1,4 +1,4 @@
-"""The shipped face model as a starting point: its int8 weights back in a Keras network."""
+"""An exported face model as a starting point: its int8 weights back in a Keras network."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from keras import layers
 from onnx import numpy_helper
 
 from edge_runtime.errors import EdgeError
+from edge_runtime.model.catalog import find_model, shipped_models
+from train.recipe import SHIPPED
 
-__all__ = ["load_shipped"]
+__all__ = ["load_exported"]
 
 
-def load_shipped(model: keras.Model, path: str | Path) -> None:
+def load_exported(model: keras.Model, weights: str | Path) -> None:
     """Give a network the convolutions of an exported file of the same architecture.
 
     In the file batch normalization is part of the convolutions; here it is set to add their bias
@@ -25,11 +27,12 @@ def load_shipped(model: keras.Model, path: str | Path) -> None:
 
     Args:
         model: See `train.networks.face_embedding.embedding_network`.
-        path: An .onnx, quantized or not.
+        weights: An .onnx, quantized or not, or `shipped`.
 
     Raises:
         EdgeError: The file cannot be read, or is of another architecture.
     """
+    path = shipped_models()["faces"] if weights == SHIPPED else find_model(str(weights))
     try:
         proto = onnx.load(path)
     except Exception as error:  # protobuf raises its own kinds
