@@ -104,7 +104,7 @@ def photos_to_score(run: Path) -> list[Row]:
     if not split.is_file():
         raise SourceError(f"{split}: no such file; --run takes the run folder the model came from")
     with split.open(newline="", encoding="utf-8") as file:
-        rows = [(Path(r["path"]), r["label"]) for r in csv.DictReader(file) if r["split"] == "test"]
+        rows = [(run / r["path"], r["label"]) for r in csv.DictReader(file) if r["split"] == "test"]
     if not rows:
         raise SourceError(f"{split}: no row whose split is test")
     return rows

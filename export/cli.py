@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -25,7 +26,8 @@ def export(
     output: Annotated[Path, typer.Argument(help="The .onnx to write.")],
     precision: Annotated[str, typer.Option(help="int8 or fp32.")] = "int8",
     max_drop: Annotated[
-        float, typer.Option(help="Points of accuracy that int8 may lose on val.")
+        float,
+        typer.Option(min=0, help="Points of accuracy int8 may lose; one photo, if that is more."),
     ] = 0.5,
     min_agreement: Annotated[
         float, typer.Option(min=0, max=1, help="Share of val answers equal to fp32's.")
@@ -47,6 +49,9 @@ def export(
 
     Example: python -m export runs/expression expression.onnx
     """
+    for name, value in (("--max-drop", max_drop), ("--min-agreement", min_agreement)):
+        if math.isnan(value):
+            raise OptionError(f"{name} nan: expected a number")
     if precision not in ("int8", "fp32"):
         raise OptionError(f"--precision {precision}: expected int8 or fp32")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

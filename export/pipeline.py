@@ -92,6 +92,7 @@ def export_run(
     """
     check_writable(output)
     run = read_run(run_path)
+    golden_picture = _golden_picture(options, run)
     model = load_keras(run.model_path)
     spec = run.card.input
     proto = keras_to_onnx(model)
@@ -125,7 +126,7 @@ def export_run(
             metrics["test"] = _score_test(fp32, best, options, run, evaluator, work)
             tested = metrics["test"][options.precision]
             say(f"{options.precision} on test: {_headline(evaluator, tested)}")
-        golden = make_golden(_session(best.proto, best.card, work), _golden_picture(options, run))
+        golden = make_golden(_session(best.proto, best.card, work), golden_picture)
         card = replace(
             best.card,
             metrics=metrics,

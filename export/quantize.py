@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -133,19 +135,20 @@ class Quantizer:
         """Return the int8 model of one way."""
         source, target = (self._work / f"{n}.onnx" for n in ("rounded", "int8"))
         onnx.save(self._rounded_for(rung), source)
-        quantize_static(
-            str(source),
-            str(target),
-            _Reader(self._images()),
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=[kind for kind in _QUANTIZED if kind not in rung.in_float],
-            nodes_to_exclude=_outside(self._prepared, rung.first_in_float),
-            per_channel=True,
-            reduce_range=rung.reduce_range,
-            activation_type=QuantType.QInt8,
-            weight_type=QuantType.QInt8,
-            calibrate_method=rung.method,
-        )
+        with contextlib.redirect_stdout(sys.stderr):  # it tells of its histograms
+            quantize_static(
+                str(source),
+                str(target),
+                _Reader(self._images()),
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=[kind for kind in _QUANTIZED if kind not in rung.in_float],
+                nodes_to_exclude=_outside(self._prepared, rung.first_in_float),
+                per_channel=True,
+                reduce_range=rung.reduce_range,
+                activation_type=QuantType.QInt8,
+                weight_type=QuantType.QInt8,
+                calibrate_method=rung.method,
+            )
         return onnx.load(target)
 
     def _rounded_for(self, rung: Rung) -> onnx.ModelProto:

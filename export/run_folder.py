@@ -59,7 +59,7 @@ def read_run(path: Path) -> RunFolder:
     splits: dict[str, list[Sample]] = {"train": [], "val": [], "test": []}
     with (path / "split.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            splits[row["split"]].append(Sample(Path(row["path"]), row["label"]))
+            splits[row["split"]].append(Sample(path / row["path"], row["label"]))
     for split in ("train", "val"):
         if not splits[split]:
             raise RunError(f"{path}: split.csv has no {split} photos; nothing to calibrate on")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -29,9 +31,11 @@ from train.data.folders import scan
 from train.data.inspect import inspect
 from train.data.samples import Sample
 from train.data.votes import read_votes, voted_targets
-from train.errors import DataError
+from train.errors import DataError, RunError
 from train.identity import train_identity
 from train.job import Job, Trained
+from train.networks.backbones import check_backbone
+from train.networks.exported_faces import exported_file
 from train.options import TrainOptions
 from train.precision import choose_policy, make_deterministic
 from train.recipe import SHIPPED, Plan, Recipe
@@ -59,19 +63,19 @@ def train_classifier(recipe: Recipe, module: ModuleType, options: TrainOptions) 
         RunError: The run folder cannot be used, or the run was interrupted.
     """
     architecture, plan = _plan(recipe, options)
+    choose_policy(options.precision, bool(plan.backbone))
+    _check_files(plan, options)
     run = RunFolder(options.output, _arguments(architecture, plan, options), options.resume)
     keras.utils.set_random_seed(options.seed)
     if options.deterministic:
         make_deterministic()
-    choose_policy(options.precision, bool(plan.backbone))
     dataset = read_dataset(options.data, options.classes, options.seed, recipe.aliases)
     labels = recipe.labels({s.label for s in dataset.samples}, options.classes)
     spec = recipe.input(plan.size_px)
-    run.use(dataset.samples)
+    background = _background(options)
+    run.use([*dataset.samples, *background])
     try:
-        background: list[Sample] = []
         if recipe.find_faces:
-            background = _background(options)
             dataset, background = _faces_of(dataset, background, spec, run)
         _tell(dataset)
         train = dataset.of("train")
@@ -88,6 +92,11 @@ def train_classifier(recipe: Recipe, module: ModuleType, options: TrainOptions) 
             background=tuple(background),
         )
         trained = train_identity(job) if plan.embedding else train_softmax(job)
+    except KeyboardInterrupt:
+        raise RunError(
+            "interrupted before the first epoch; go on with the same options and --output "
+            f"{run.path} --resume"
+        ) from None
     except Exception:
         run.abandon()
         raise
@@ -101,6 +110,10 @@ def _plan(recipe: Recipe, options: TrainOptions) -> tuple[str, Plan]:
         raise OptionError(f"--architecture {name}: expected {' or '.join(recipe.plans)}")
     if options.balance not in _BALANCES:
         raise OptionError(f"--balance {options.balance}: expected {' or '.join(_BALANCES)}")
+    labels = recipe.labels(set(), options.classes) if options.classes else ()
+    twice = next((label for label, count in Counter(labels).items() if count > 1), None)
+    if twice is not None:
+        raise OptionError(f"--classes {','.join(options.classes or ())}: {twice} is there twice")
     plan = recipe.plans[name]
     if (options.backbone or options.weights) and not plan.backbone:
         raise OptionError(f"--backbone, --weights: architecture {name} has no backbone")
@@ -136,7 +149,31 @@ def _plan(recipe: Recipe, options: TrainOptions) -> tuple[str, Plan]:
         "batch": options.batch,
         "learning_rate": options.learning_rate,
     }
-    return name, replace(plan, **{k: v for k, v in changed.items() if v is not None})
+    plan = replace(plan, **{k: v for k, v in changed.items() if v is not None})
+    if plan.exported and not plan.embedding:
+        raise OptionError(
+            f"--weights {plan.weights}: an exported model starts faces alone; take imagenet, none "
+            "or a file of Keras weights"
+        )
+    return name, plan
+
+
+def _check_files(plan: Plan, options: TrainOptions) -> None:
+    """Refuse wrong files and folders before the photos are read, which may take minutes."""
+    if plan.exported:
+        exported_file(plan.weights)
+    elif plan.backbone:
+        check_backbone(plan.backbone, plan.weights, plan.size_px)
+    for name, folder in (("--data", options.data), ("--background", options.background)):
+        if folder is None:
+            continue
+        if not folder.is_dir():
+            raise DataError(f"{name} {folder}: no such folder; it wants one with a folder a class")
+        if options.output.resolve().is_relative_to(folder.resolve()):
+            raise OptionError(
+                f"--output {options.output}: lies in {name} {folder}, whose folders are classes; "
+                "choose a place beside it"
+            )
 
 
 def _arguments(architecture: str, plan: Plan, options: TrainOptions) -> dict[str, Any]:
@@ -151,7 +188,7 @@ def _arguments(architecture: str, plan: Plan, options: TrainOptions) -> dict[str
         "epochs": plan.epochs,
         "batch": plan.batch,
         "learning-rate": plan.learning_rate,
-        "votes": options.votes and str(options.votes.resolve()),
+        "votes": options.votes and [str(options.votes.resolve()), _content(options.votes)],
         "background": options.background and str(options.background.resolve()),
         "balance": options.balance,
         "patience": options.patience,
@@ -161,10 +198,17 @@ def _arguments(architecture: str, plan: Plan, options: TrainOptions) -> dict[str
     }
 
 
+def _content(path: Path) -> str:
+    try:
+        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+
+
 def _tell(dataset: Dataset) -> None:
     counts = Counter(s.split for s in dataset.samples)
     split = ", ".join(f"{counts[name]} {name}" for name in ("train", "val", "test"))
-    _say(f"{len(dataset.samples)} photos: {split}")
+    _say(f"{len(dataset.samples)} photos: {split} ({dataset.rule})")
     kinds = Counter((p.kind, p.kept) for p in dataset.problems)
     for (kind, kept), count in sorted(kinds.items()):
         example = next(p for p in dataset.problems if (p.kind, p.kept) == (kind, kept))
@@ -214,8 +258,11 @@ def _faces_of(
         left = {s.label for s in samples if s.split == split}
         lost = sorted({s.label for s in dataset.of(split)} - left)
         if lost:
-            raise DataError(f"{lost[0]}: no face was found in any of the photos to {split} on")
-    return Dataset(samples, [*dataset.problems, *problems]), taught
+            raise DataError(
+                f"{lost[0]}: no face was found in any of the photos to {split} on; add some with "
+                "a face that is larger or more to the front, or leave the person out (--classes)"
+            )
+    return replace(dataset, samples=samples, problems=[*dataset.problems, *problems]), taught
 
 
 def _finish(
@@ -263,7 +310,9 @@ def _finish(
     for name, reached in metrics.items():
         job.say(f"{name} accuracy {reached['accuracy']:.4f}, n {reached['n']}")
     job.say(f"wrote {run.path}; look at {report}")
-    job.say(f"next: python -m export {run.path} {card.name}.onnx")
+    # Named after the run: a file called faces.onnx would be taken for the shipped one elsewhere.
+    words = ["python", "-m", "export", str(run.path), f"{run.path.resolve().name}.onnx"]
+    job.say(f"next: {shlex.join(words)}")
 
 
 def _say(line: str) -> None:

@@ -2,13 +2,15 @@
 
 model.keras   the trained model, input uint8 RGB, output named `scores` (detectors: three)
 card.json     name, task, labels, input: the model card before quantization
-split.csv     path,label,split of every sample used; a detector's label is its boxes
+split.csv     path,label,split of every sample used; a detector's label is its boxes; faces cut
+              out for this run are named from here, so that the folder can be moved
 metrics.json  Keras figures on val and test, with n
 history.csv   a row an epoch
 problems.csv  files left out, or worth a look
 recipe.py     the text of the recipe that ran
 command.txt   how it was started
 report.html   the page for people, see train/report
+faces/        faces cut out of whole photos
 state/        while training: what --resume goes on from
 """
 
@@ -74,7 +76,7 @@ class RunFolder:
             if changed:
                 raise RunError(
                     f"{path}: the run there was started with another {', '.join(changed)}; "
-                    "resume with the same options"
+                    "resume with the same options and files"
                 )
         self._arguments = arguments
 
@@ -91,23 +93,29 @@ class RunFolder:
         self._write("state/arguments.json", json.dumps(self._arguments, indent=1))
 
     def use(self, samples: Sequence[Sample]) -> None:
-        """Say which photos a run trains on; a resumed one must have the same.
+        """Say which photos a run trains on; a resumed one must have the same, pixel for pixel.
+
+        Args:
+            samples: With their content; in any order.
 
         Raises:
             RunError: They are not those the run was started with.
         """
-        known = self.state / "split.csv"
-        table = _split_table(samples)
+        known = self.state / "photos.csv"
+        now = {s.path.resolve().as_posix(): [s.label, s.split, s.content] for s in samples}
         if known.exists():
-            before, now = (set(t.splitlines()) for t in (known.read_text("utf-8"), table))
+            with known.open(newline="", encoding="utf-8") as file:
+                before = {path: rest for path, *rest in csv.reader(file)}
             if before != now:
                 raise RunError(
                     f"{self.path}: the photos changed since the run was started "
-                    f"({len(now - before)} new or moved, {len(before - now)} gone or moved); put "
-                    "them back, or start anew with another --output"
+                    f"({_difference(before, now)}); put them back, or start anew with another "
+                    "--output"
                 )
         self.begin()
-        self._write("state/split.csv", table)
+        table = io.StringIO(newline="")
+        csv.writer(table).writerows([path, *rest] for path, rest in now.items())
+        self._write("state/photos.csv", table.getvalue())
 
     def finish(
         self,
@@ -124,7 +132,7 @@ class RunFolder:
         self._write("card.json", card.to_json())
         self._write("metrics.json", json.dumps(metrics, indent=1))
         self._write("recipe.py", inspect.getsource(recipe))
-        self._write("split.csv", _split_table(samples))
+        self._write("split.csv", self._split_table(samples))
         part = self.path / "part.keras"
         try:
             model.save(part)
@@ -141,20 +149,35 @@ class RunFolder:
     def abandon(self) -> None:
         """Leave nothing of a run that trained no epoch: an option of it was wrong."""
         if not (self.state / "progress.json").exists():
-            shutil.rmtree(self.state, ignore_errors=True)
+            for made in (self.state, self.path / "faces", self.path / "tensorboard"):
+                shutil.rmtree(made, ignore_errors=True)
             with contextlib.suppress(OSError):
                 self.path.rmdir()
 
     def _write(self, name: str, text: str) -> None:
         write_whole(self.path / name, text.encode())
 
+    def _split_table(self, samples: Iterable[Sample]) -> str:
+        table = io.StringIO(newline="")
+        rows = csv.writer(table)
+        rows.writerow(("path", "label", "split"))
+        here = self.path.resolve()
+        for s in samples:
+            path = s.path.resolve()
+            own = path.relative_to(here) if path.is_relative_to(here) else path
+            rows.writerow((own.as_posix(), s.label, s.split))
+        return table.getvalue()
 
-def _split_table(samples: Iterable[Sample]) -> str:
-    table = io.StringIO(newline="")
-    rows = csv.writer(table)
-    rows.writerow(("path", "label", "split"))
-    rows.writerows((s.path.resolve().as_posix(), s.label, s.split) for s in samples)
-    return table.getvalue()
+
+def _difference(before: dict[str, list[str]], now: dict[str, list[str]]) -> str:
+    """Say how two lists of photos differ, and name the first that does."""
+    parts = {
+        "new": now.keys() - before.keys(),
+        "gone": before.keys() - now.keys(),
+        "changed": {path for path in now.keys() & before.keys() if now[path] != before[path]},
+    }
+    counts = ", ".join(f"{len(paths)} {what}" for what, paths in parts.items() if paths)
+    return f"{counts}; the first is {min(set().union(*parts.values()))}"
 
 
 def _problem_table(problems: Iterable[Problem]) -> str:

@@ -9,9 +9,9 @@ from edge_runtime.faces.boxes import FaceBox
 from edge_runtime.faces.detector import FaceDetector
 from edge_runtime.model.preprocess import Image
 
-__all__ = ["portrait_face"]
+__all__ = ["CLEAR", "portrait_face"]
 
-_CLEAR = 0.5
+CLEAR = 0.5  # score of what a camera's detector would report
 _FAINT = 0.3
 
 
@@ -29,7 +29,7 @@ def portrait_face(detector: FaceDetector, image_bgr: Image) -> FaceBox | None:
         The face in pixels of the picture (its box may leave it a little), or None.
     """
     faces = detector.detect(image_bgr, _FAINT)
-    if not any(face.score >= _CLEAR for face in faces):
+    if not any(face.score >= CLEAR for face in faces):
         border = max(image_bgr.shape[:2]) // 2
         wider = np.asarray(
             cv2.copyMakeBorder(image_bgr, border, border, border, border, cv2.BORDER_REPLICATE),
@@ -42,7 +42,7 @@ def portrait_face(detector: FaceDetector, image_bgr: Image) -> FaceBox | None:
         ]
         # The border repeats the picture's edge: what is found there is no face.
         faces += [f for f in found if 0 <= f.center[0] < width and 0 <= f.center[1] < height]
-    clear = [face for face in faces if face.score >= _CLEAR]
+    clear = [face for face in faces if face.score >= CLEAR]
     if clear:
         return max(clear, key=lambda face: face.size_px)
     return max(faces, key=lambda face: face.score, default=None)

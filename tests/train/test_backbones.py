@@ -189,6 +189,6 @@ def test_download_that_fails_says_what_else_can_be_done(backbone, monkeypatch) -
     with pytest.raises(EdgeError) as caught:
         backbone("mobilenet-0.25", "imagenet")
     assert str(caught.value) == (
-        "mobilenet-0.25: its ImageNet weights cannot be downloaded; name a file with --weights, "
-        "or train from nothing with --weights none"
+        "mobilenet-0.25: its ImageNet weights cannot be downloaded; connect once, or name a file "
+        "that holds them with --weights FILE"
     )

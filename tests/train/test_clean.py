@@ -439,7 +439,16 @@ def test_class_of_too_few_photos_to_validate_on_is_refused(pets, draw, count: in
         draw(pets / f"emu/{i}.png", 500 + i)
     assert _refusal(pets) == (
         f"pets: class emu has {count} usable photo(s) and none of them to validate on; "
-        "give it 7 or more, or some in the folder of that split"
+        "give it 4 or more"
+    )
+
+
+def test_class_of_near_copies_cannot_be_parted(pets, draw, photo) -> None:
+    for i in range(5):
+        draw(pets / f"emu/{i}.png", cv2.add(photo(500), (i, i, i, 0)))
+    assert _refusal(pets) == (
+        "pets: class emu has 5 usable photo(s) and none of them to validate on; "
+        "those of a subfolder stay together, and near copies do: add others"
     )
 
 
@@ -456,7 +465,7 @@ def test_class_whose_train_photos_are_all_bad_is_refused(parted) -> None:
         path.write_bytes(b"")
     assert _refusal(parted) == (
         "parted: class dog has 12 usable photo(s) and none of them to train on; "
-        "give it 7 or more, or some in the folder of that split"
+        "put good ones into its train folder"
     )
 
 
@@ -465,6 +474,6 @@ def test_folder_without_a_single_photo_is_refused() -> None:
         Path("data", label).mkdir(parents=True)
         Path("data", label, "a.jpg").write_bytes(np.zeros(9, np.uint8).tobytes())
     assert _refusal(Path("data")) == (
-        "data: class cat has no usable photo; the first of its 1 files, a.jpg: something else by "
+        "data: class cat has no usable photo; the first of its 1 files, a.jpg: no picture by "
         "content; jpg, jpeg, png, bmp and webp are read"
     )

@@ -178,16 +178,12 @@ def test_value_that_does_not_fit_is_one_line_and_exit_2(run, words: str, says: s
         pytest.param("pets --size 16 --weights none", "--size 16: mobilenet-0.75 needs", id="size"),
     ],
 )
-def test_backbone_that_cannot_be_had_is_one_line_and_exit_2(run, draw, words, says: str) -> None:
+def test_backbone_that_cannot_be_had_is_one_line_and_exit_2(run, words, says: str) -> None:
     pytest.importorskip("keras")
-    for i in range(14):
-        draw(f"data/{'cat' if i < 7 else 'dog'}/{i}.png", i)
     result = run(f"{words} --data data --output run --precision float32")
-    lines = result.stderr.splitlines()
+    (line,) = result.stderr.splitlines()
     assert (result.exit_code, result.stdout) == (2, "")
-    assert lines[0] == "14 photos: 10 train, 2 val, 2 test"
-    assert lines[1].startswith(f"error: {says}")
-    assert len(lines) == 2
+    assert line.startswith(f"error: {says}")
 
 
 @pytest.mark.tensorflow
@@ -206,7 +202,7 @@ def test_report_of_no_run_is_one_line(run) -> None:
     [
         pytest.param(
             "train expression --data gone --output run",
-            "error: gone: no such folder; --data wants a folder with a folder a class",
+            "error: --data gone: no such folder; it wants one with a folder a class",
             id="no photos",
         ),
         pytest.param(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -20,8 +21,9 @@ FACES = Path("run/faces")
 class FakeDetector:
     """Takes what is red for a face, and counts how often it was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, score: float = 0.9) -> None:
         self.asked = 0
+        self.score = score
 
     def detect(self, image_bgr: np.ndarray, min_score: float) -> list[FaceBox]:
         self.asked += 1
@@ -29,7 +31,7 @@ class FakeDetector:
         if len(xs) == 0:
             return []
         box = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1], np.float32)
-        return [FaceBox(box, 0.9, np.zeros((5, 2), np.float32))]
+        return [f for f in [FaceBox(box, self.score, np.zeros((5, 2)))] if f.score >= min_score]
 
 
 @pytest.fixture
@@ -112,6 +114,18 @@ def test_photo_to_score_on_without_a_face_is_taken_whole_and_listed(person, spli
     ]
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_faint_face_is_taken_and_listed(person, split: str) -> None:
+    sample = person("a", 1, (20, 30, 24, 24), split=split)
+    for _ in range(2):  # also where it was cut before
+        ((kept,), problems) = _cut([sample], FakeDetector(0.34))
+        box = np.array([20, 30, 44, 54], np.float32)
+        expected = preprocess(read_image(sample.path).image_bgr, SPEC, box)
+        assert (cv2.imread(str(kept.path))[..., ::-1] == expected).all()
+        detail = "what was taken for the face has a score of 0.34"
+        assert problems == [Problem(sample.path, "faint face", detail, "anna", kept=True)]
+
+
 def test_faces_are_not_looked_for_again(person) -> None:
     samples = [
         person("a", 1), person("b", 2, (20, 30, 24, 24)), person("c", 3, split="test"),
@@ -133,6 +147,26 @@ def test_photo_added_later_is_cut_alone(person) -> None:
     detector = FakeDetector()
     kept, _ = _cut([*samples, person("b", 2, (20, 30, 24, 24))], detector)
     assert (len(kept), detector.asked) == (2, 1)
+
+
+def test_photo_that_changed_under_its_name_is_cut_again(person) -> None:
+    ((first,), _) = _cut([replace(person("a", 1, (20, 30, 24, 24)), content="some")])
+    sample = replace(person("a", 1, (40, 20, 30, 30)), content="other")
+    ((kept,), _) = _cut([sample])
+    assert kept.path != first.path
+    box = np.array([40, 20, 70, 50], np.float32)
+    expected = preprocess(read_image(sample.path).image_bgr, SPEC, box)
+    assert (cv2.imread(str(kept.path))[..., ::-1] == expected).all()
+
+
+def test_face_is_cut_anew_for_another_input(person) -> None:
+    sample = person("a", 1, (20, 30, 24, 24))
+    _cut([sample])
+    for other in (replace(SPEC, height_px=32, width_px=32), replace(SPEC, face_margin=0.4)):
+        ((kept,), _) = _cut([sample], spec=other)
+        box = np.array([20, 30, 44, 54], np.float32)
+        expected = preprocess(read_image(sample.path).image_bgr, other, box)
+        assert (cv2.imread(str(kept.path))[..., ::-1] == expected).all()
 
 
 def test_training_photo_without_a_face_that_becomes_one_to_test_on_is_taken_whole(person) -> None:

@@ -211,6 +211,15 @@ def test_folder_that_cannot_be_trained_on_is_refused(files, classes, says: str) 
     assert "\n" not in message
 
 
+def test_folder_one_level_too_high_is_told_which_was_meant() -> None:
+    with pytest.raises(DataError) as caught:
+        scan(_layout("photos/cat/1.png", "photos/dog/1.png", "photos/emu/1.png"))
+    assert str(caught.value) == (
+        "data: 1 class folder(s) with photos, two are needed; data/photos holds 3 folders: were "
+        "those meant?"
+    )
+
+
 def test_missing_folder_is_refused() -> None:
-    with pytest.raises(DataError, match=r"^gone: no such folder; --data wants a folder with"):
+    with pytest.raises(DataError, match=r"^gone: no such folder; it should be one with a"):
         scan(Path("gone"))

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_runtime.errors import OptionError
+from edge_runtime.errors import EdgeError, OptionError
 from edge_runtime.model.card import InputSpec, ModelCard, Reject
 from train.errors import DataError, RunError
 
@@ -258,17 +258,22 @@ def test_interrupted_run_says_how_to_go_on_and_comes_out_the_same(
         train("expression", bars, run, resume=True, **BARS)
 
 
-def test_photo_that_came_later_stops_a_resume(train, tmp_path: Path) -> None:
+def test_photo_that_is_another_stops_a_resume(train, tmp_path: Path) -> None:
     draw_class_folders(tmp_path / "data", per_class=10)
     options = {"architecture": "seed", "size": 24, "epochs": 2}
     with pressed_at(1), pytest.raises(RunError):
         train("expression", tmp_path / "data", tmp_path / "run", **options)
-    first, _ = sorted((tmp_path / "data" / "lying").iterdir())[:2]
-    first.write_bytes(b"")
-    with pytest.raises(
-        RunError, match=r"the photos changed since the run was started \(\d+ new or"
-    ):
+    first = min((tmp_path / "data" / "lying").iterdir())
+    whole = first.read_bytes()
+    cv2.imwrite(str(first), 255 - cv2.imread(str(first)))
+    changed = rf"the photos changed since the run was started \(1 changed; the first is {first}\)"
+    with pytest.raises(RunError, match=changed):
         train("expression", tmp_path / "data", tmp_path / "run", resume=True, **options)
+    first.write_bytes(b"")
+    with pytest.raises(RunError, match=r"since the run was started \(.*1 gone"):
+        train("expression", tmp_path / "data", tmp_path / "run", resume=True, **options)
+    first.write_bytes(whole)
+    train("expression", tmp_path / "data", tmp_path / "run", resume=True, **options)
 
 
 # Pets: a backbone with a new head
@@ -428,6 +433,84 @@ def test_typo_in_the_data_costs_no_run_folder(train, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         train("expression", tmp_path / "typo", tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "says"),
+    [
+        pytest.param("pets", {"weights": "typo.h5"},
+                     "--weights typo.h5: no such file; expected imagenet, none or a file",
+                     id="weights"),
+        pytest.param("pets", {"weights": "shipped"},
+                     "--weights shipped: an exported model starts faces alone; take imagenet, none "
+                     "or a file of Keras weights", id="weights of a face model"),
+        pytest.param("faces", {"weights": "typo.onnx"}, "typo.onnx: no such file, and no shipped",
+                     id="exported weights"),
+        pytest.param("pets", {"backbone": "resnet"}, "--backbone resnet: expected one of mobilenet",
+                     id="backbone"),
+        pytest.param("pets", {"size": 16}, "--size 16: mobilenet-0.75 needs 32 px or more",
+                     id="size"),
+        pytest.param("expression", {"votes": Path("typo.csv")},
+                     "typo.csv: cannot be read (No such file or directory)", id="votes"),
+        pytest.param("faces", {"architecture": "identity", "background": Path("typo")},
+                     "--background typo: no such folder; it wants one with a folder a class",
+                     id="background"),
+        pytest.param("pets", {"classes": ("cat", "dog", "cat")},
+                     "--classes cat,dog,cat: cat is there twice", id="a class twice"),
+        pytest.param("pets", {"classes": ("cat", "cats")}, "--classes cat,cats: cat is there twice",
+                     id="two names of a class"),
+    ],
+)  # fmt: skip
+def test_wrong_option_is_refused_before_a_photo_is_read(
+    train, bars: Path, tmp_path: Path, monkeypatch, recipe: str, options: dict[str, Any], says: str
+) -> None:
+    monkeypatch.setattr("train.classifier.read_dataset", None)
+    with pytest.raises(EdgeError) as caught:
+        train(recipe, bars, tmp_path / "run", **options)
+    assert str(caught.value).startswith(says)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("place", [".", "run", "lying/run"])
+def test_run_folder_among_the_classes_is_refused(train, tmp_path: Path, place: str) -> None:
+    data = tmp_path / "data"
+    draw_class_folders(data, per_class=8)
+    with pytest.raises(OptionError) as caught:
+        train("expression", data, data / place)
+    assert str(caught.value) == (
+        f"--output {data / place}: lies in --data {data}, whose folders are classes; choose a "
+        "place beside it"
+    )
+    assert {p.name for p in data.iterdir()} == {"lying", "standing"}
+
+
+def test_ctrl_c_before_the_first_epoch_says_how_to_go_on(
+    train, bars: Path, tmp_path: Path, monkeypatch
+) -> None:
+    def pressed(job: Any) -> None:
+        raise KeyboardInterrupt
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr("train.classifier.train_softmax", pressed)
+        with pytest.raises(RunError) as caught:
+            train("expression", bars, run, **BARS)
+    assert str(caught.value) == (
+        f"interrupted before the first epoch; go on with the same options and --output {run} "
+        "--resume"
+    )
+    train("expression", bars, run, resume=True, **BARS)
+    assert (run / "model.keras").exists()
+
+
+def test_votes_that_changed_stop_a_resume(train, bars: Path, tmp_path: Path) -> None:
+    votes, run = tmp_path / "votes.csv", tmp_path / "run"
+    votes.write_text("file,lying,standing\nlying/00.png,9,1\n")
+    with pressed_at(1), pytest.raises(RunError):
+        train("expression", bars, run, votes=votes, **BARS)
+    votes.write_text("file,lying,standing\nlying/00.png,1,9\n")
+    with pytest.raises(RunError, match=r"was started with another votes; resume with the same op"):
+        train("expression", bars, run, votes=votes, resume=True, **BARS)
 
 
 def test_three_photos_a_class_are_refused_before_training(train, tmp_path: Path) -> None:

@@ -509,12 +509,14 @@ def test_unseen_folder_is_answered_and_what_is_no_picture_passed_over(run, draw,
 
 
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("folder", ["gone", "empty"])
-def test_unseen_folder_without_pictures_is_refused(run: Path, folder: str) -> None:
+@pytest.mark.parametrize(
+    ("folder", "says"), [("gone", "no such folder"), ("empty", "no pictures to show answers for")]
+)
+def test_unseen_folder_without_pictures_is_refused(run: Path, folder: str, says: str) -> None:
     from train.report.make import write_report
 
     Path("empty").mkdir()
-    with pytest.raises(DataError, match=f"^{folder}: no pictures to show answers for$"):
+    with pytest.raises(DataError, match=f"^{folder}: {says}$"):
         write_report(run, lambda line: None, unseen=Path(folder))
     assert not (run / "report.html").exists()
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,7 +19,11 @@ keras = pytest.importorskip("keras")
 
 ROOT = Path("run")
 ARGUMENTS = {"data": "/photos", "epochs": 3, "classes": None, "learning-rate": 0.001}
-PHOTOS = [Sample(Path(f"data/{s}/cat/{i}.png"), "cat", s) for s in ("train", "val") for i in (1, 2)]
+PHOTOS = [
+    Sample(Path(f"data/{split}/cat/{i}.png"), "cat", split, content=f"pixels of {split} {i}")
+    for split in ("train", "val")
+    for i in (1, 2)
+]
 
 
 def _run(resume: bool = False, **changed: Any) -> Any:
@@ -31,7 +36,7 @@ def test_nothing_is_written_before_the_photos_are_known() -> None:
     run = _run()
     assert not ROOT.exists()
     run.use(PHOTOS)
-    assert sorted(p.name for p in (ROOT / "state").iterdir()) == ["arguments.json", "split.csv"]
+    assert sorted(p.name for p in (ROOT / "state").iterdir()) == ["arguments.json", "photos.csv"]
 
 
 def test_run_goes_on_with_the_same_options_and_photos_in_any_order() -> None:
@@ -53,7 +58,8 @@ def test_run_does_not_go_on_with_other_options() -> None:
     with pytest.raises(RunError) as caught:
         _run(resume=True, epochs=4, classes=["cat"])
     assert str(caught.value) == (
-        "run: the run there was started with another classes, epochs; resume with the same options"
+        "run: the run there was started with another classes, epochs; resume with the same "
+        "options and files"
     )
 
 
@@ -66,28 +72,55 @@ def test_finished_run_is_never_written_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("now", "new", "gone"),
+    ("now", "how", "first"),
     [
-        pytest.param([*PHOTOS, Sample(Path("data/new.png"), "cat", "train")], 1, 0, id="new"),
-        pytest.param(PHOTOS[2:], 0, 2, id="gone"),
-        pytest.param(
-            [*PHOTOS[:3], Sample(PHOTOS[3].path, "cat", "train")], 1, 1, id="in another split"
-        ),
-        pytest.param(
-            [Sample(s.path, "dog", s.split) for s in PHOTOS], 4, 4, id="another label, all of them"
-        ),
+        pytest.param([*PHOTOS, Sample(Path("data/a.png"), "cat", "train")], "1 new", "a.png",
+                     id="new"),
+        pytest.param(PHOTOS[2:], "2 gone", "train/cat/1.png", id="gone"),
+        pytest.param([*PHOTOS[:3], replace(PHOTOS[3], split="train")], "1 changed",
+                     "val/cat/2.png", id="in another split"),
+        pytest.param([replace(s, label="dog") for s in PHOTOS], "4 changed", "train/cat/1.png",
+                     id="another label, all of them"),
+        pytest.param([*PHOTOS[:3], replace(PHOTOS[3], content="other pixels")], "1 changed",
+                     "val/cat/2.png", id="another picture under the same name"),
+        pytest.param([replace(PHOTOS[0], path=Path("data/z.png")), *PHOTOS[1:]], "1 new, 1 gone",
+                     "train/cat/1.png", id="moved"),
     ],
 )  # fmt: skip
-def test_run_does_not_go_on_with_other_photos(now: list[Sample], new: int, gone: int) -> None:
+def test_run_does_not_go_on_with_other_photos(now: list[Sample], how: str, first: str) -> None:
     _run().use(PHOTOS)
-    before = (ROOT / "state/split.csv").read_bytes()
+    before = (ROOT / "state/photos.csv").read_bytes()
     with pytest.raises(RunError) as caught:
         _run(resume=True).use(now)
     assert str(caught.value) == (
-        f"run: the photos changed since the run was started ({new} new or moved, {gone} gone or "
-        "moved); put them back, or start anew with another --output"
+        f"run: the photos changed since the run was started ({how}; the first is "
+        f"{Path.cwd() / 'data' / first}); put them back, or start anew with another --output"
     )
-    assert (ROOT / "state/split.csv").read_bytes() == before
+    assert (ROOT / "state/photos.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["no epoch", "an epoch"])
+def test_run_that_trained_no_epoch_is_abandoned_without_a_trace(trained: bool) -> None:
+    run = _run()
+    run.use(PHOTOS)
+    for made in ("faces/anna", "tensorboard/train"):
+        (ROOT / made).mkdir(parents=True)
+        (ROOT / made / "file").touch()
+    if trained:
+        (ROOT / "state/progress.json").touch()
+    run.abandon()
+    assert ROOT.exists() == trained
+    assert (ROOT / "faces/anna/file").exists() == trained
+
+
+def test_faces_cut_for_a_run_are_named_from_its_folder() -> None:
+    run = _run()
+    run.use(PHOTOS)
+    crop = Sample(ROOT / "faces/anna/1.png", "anna", "train")
+    _finish([], [crop, PHOTOS[2]])
+    with (ROOT / "split.csv").open(newline="") as file:
+        paths = [row["path"] for row in csv.DictReader(file)]
+    assert paths == ["faces/anna/1.png", PHOTOS[2].path.resolve().as_posix()]
 
 
 def test_place_that_cannot_be_written_is_one_line() -> None:
@@ -96,16 +129,16 @@ def test_place_that_cannot_be_written_is_one_line() -> None:
         _run().use(PHOTOS)
 
 
-def _finish(problems: list[Problem]) -> None:
+def _finish(problems: list[Problem], samples: list[Sample] = PHOTOS) -> None:
     recipe = ModuleType("recipe")
     recipe.__file__ = str(Path("recipe_text.py").absolute())
     Path("recipe_text.py").write_text("RECIPE = 'the text'\n")
     sys.modules["recipe"] = recipe
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     card = ModelCard("cats", "classification", ("cat", "dog"), InputSpec(16, 16))
-    run = _run()
+    run = _run(resume=True)
     run.use(PHOTOS)
-    run.finish(model, card, PHOTOS, {"val": {"accuracy": 0.5}}, recipe, problems)
+    run.finish(model, card, samples, {"val": {"accuracy": 0.5}}, recipe, problems)
 
 
 def test_finished_run_holds_all_that_is_promised(monkeypatch) -> None:

@@ -53,8 +53,8 @@ def test_table_may_begin_with_a_byte_order_mark_as_spreadsheets_write_it() -> No
         ),
         pytest.param("file,happy,sad\na,inf,2\n", "the votes on a are not all", id="infinite"),
         pytest.param("file,happy,sad\na,1,nan\n", "the votes on a are not all", id="not a number"),
-        pytest.param(b"file,happy,sad\n\xff\xfe,1,2\n", "cannot be read", id="not UTF-8"),
-        pytest.param(None, "cannot be read", id="no such file"),
+        pytest.param(b"file,happy,sad\n\xff\xfe,1,2\n", "is no table", id="not UTF-8"),
+        pytest.param(None, "cannot be read (No such file or directory)", id="no such file"),
     ],
 )
 def test_what_is_no_table_of_votes_is_refused(text, says: str) -> None:

@@ -11,11 +11,12 @@ from train.data.folders import scan
 from train.data.inspect import Print, inspect
 from train.data.repeats import exact_repeats, near_repeats
 from train.data.samples import Problem, Sample
-from train.data.splits import split
+from train.data.splits import split, split_rule
 from train.errors import DataError
 
 __all__ = ["Dataset", "read_dataset"]
 
+_FEWEST = 4  # of which one is to validate on
 _ORDER = {"train": 0, "": 0, "val": 1, "test": 2}
 
 
@@ -26,10 +27,12 @@ class Dataset:
     Attributes:
         samples: Those that are used, each with its split.
         problems: Files that are left out, or kept and worth a look.
+        rule: How the splits were made, in a few words.
     """
 
     samples: list[Sample]
     problems: list[Problem]
+    rule: str = ""
 
     def of(self, name: str) -> list[Sample]:
         """Return the photos of one split."""
@@ -68,7 +71,8 @@ def read_dataset(
     found, repeated = _without_exact(found)
     problems += repeated
     samples, alike = _without_near(found, seed)
-    dataset = Dataset(samples, sorted(problems + alike, key=lambda p: (p.kind, p.path)))
+    problems = sorted(problems + alike, key=lambda p: (p.kind, p.path))
+    dataset = Dataset(samples, problems, split_rule(files, seed))
     _check_enough(root, files, dataset)
     return dataset
 
@@ -158,5 +162,13 @@ def _check_enough(root: Path, files: Sequence[Sample], dataset: Dataset) -> None
             if not any(s.split == name for s in kept):
                 raise DataError(
                     f"{root}: class {label} has {len(kept)} usable photo(s) and none of them "
-                    f"{what}; give it 7 or more, or some in the folder of that split"
+                    f"{what}; {_remedy(name, len(kept))}"
                 )
+
+
+def _remedy(lacks: str, photos: int) -> str:
+    if lacks == "train":
+        return "put good ones into its train folder"
+    if photos < _FEWEST:
+        return f"give it {_FEWEST} or more"
+    return "those of a subfolder stay together, and near copies do: add others"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from train.data.samples import Sample
@@ -46,7 +46,7 @@ def scan(root: Path, classes: tuple[str, ...] | None = None) -> list[Sample]:
             another split than train alone, names that differ only in case.
     """
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder; --data wants a folder with a folder a class")
+        raise DataError(f"{root}: no such folder; it should be one with a folder a class")
     tops = _folders(root)
     splits = {top: _SPLIT_FOLDERS.get(top.name.lower(), "") for top in tops}
     if tops and all(splits.values()):
@@ -126,7 +126,10 @@ def _check_classes(root: Path, samples: Sequence[Sample]) -> None:
     if len(counts) < 2:
         raise DataError(
             f"{root}: {len(counts)} class folder(s) with photos, two are needed; "
-            "put the photos of each class into a folder named after it"
+            + (
+                _one_level_too_high(root, counts)
+                or "put the photos of each class into a folder named after it"
+            )
         )
     if any(s.split for s in samples):
         untrained = sorted(set(counts) - {s.label for s in samples if s.split == "train"})
@@ -134,3 +137,12 @@ def _check_classes(root: Path, samples: Sequence[Sample]) -> None:
             raise DataError(
                 f"{root}: no train folder for {', '.join(untrained)}, which other splits have"
             )
+
+
+def _one_level_too_high(root: Path, labels: Iterable[str]) -> str:
+    """Return what to do where the only class folder holds the class folders."""
+    for label in labels:
+        inside = _folders(root / label) if (root / label).is_dir() else []
+        if len(inside) > 1:
+            return f"{root / label} holds {len(inside)} folders: were those meant?"
+    return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -38,12 +38,12 @@ class Print:
     """What a photo looks like, for finding it again.
 
     Attributes:
-        exact: Hash of the decoded pixels.
+        exact: Hash of the decoded pixels, hexadecimal.
         coarse: 64 bits: is each cell of an 8x8 grid darker than its right neighbor (dHash).
         thumb: uint8, (16, 16), gray.
     """
 
-    exact: bytes
+    exact: str
     coarse: int
     thumb: npt.NDArray[np.uint8]
 
@@ -66,7 +66,7 @@ def inspect(
     with ThreadPoolExecutor(workers) as pool:
         for sample, found in zip(samples, pool.map(_look, samples, chunksize=16), strict=True):
             if isinstance(found, Print):
-                good.append((sample, found))
+                good.append((replace(sample, content=found.exact), found))
             else:
                 problems.append(found)
             step()
@@ -99,7 +99,7 @@ def _look(sample: Sample) -> Print | Problem:
         # The shape too: a picture and its transpose may hold the same bytes.
         hashlib.blake2b(
             image.tobytes() + bytes(str(image.shape), "ascii"), digest_size=16
-        ).digest(),
+        ).hexdigest(),
         int.from_bytes(bits, "big"),
         np.asarray(cv2.resize(gray, (_THUMB_PX, _THUMB_PX), interpolation=cv2.INTER_AREA)),
     )
@@ -117,5 +117,6 @@ def _what(data: bytes) -> str:
     kind = next((name for head, name in _OTHERS if data.startswith(head)), None)
     if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypavif"):
         kind = "HEIC or AVIF, as phones write"
-    what = kind or "something else"
-    return f"{what} by content; jpg, jpeg, png, bmp and webp are read"
+    if kind is None:
+        return "no picture by content; jpg, jpeg, png, bmp and webp are read"
+    return f"{kind} by content; jpg, jpeg, png, bmp and webp are read"

@@ -20,7 +20,7 @@ _NEIGHBORS = 40
 
 def exact_repeats(prints: Sequence[Print]) -> list[list[int]]:
     """Return groups of two or more indices whose pixels are the same, in order of the first."""
-    groups: dict[bytes, list[int]] = defaultdict(list)
+    groups: dict[str, list[int]] = defaultdict(list)
     for i, one in enumerate(prints):
         groups[one.exact].append(i)
     return [group for group in groups.values() if len(group) > 1]

@@ -18,12 +18,14 @@ class Sample:
         split: train, val or test; empty until it is decided.
         group: Photos of one group stay in one split: those of a subfolder of the class folder
             (one person, one burst), whatever the class. A photo by itself is its own group.
+        content: Hash of its pixels, see `train.data.inspect.Print`; empty until it was looked at.
     """
 
     path: Path
     label: str
     split: str = ""
     group: str = ""
+    content: str = ""
 
 
 @dataclass(frozen=True, slots=True)

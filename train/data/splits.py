@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from train.data.samples import Sample
 
-__all__ = ["split"]
+__all__ = ["split", "split_rule"]
 
 _VAL_SHARE, _TEST_SHARE = 0.15, 0.15
 _VAL_OF_TRAIN = 1 / 6
@@ -36,6 +36,16 @@ def split(samples: Sequence[Sample], seed: int) -> list[Sample]:
     rest = [replace(s, split="test") for s in samples if s.split != "train"]
     trained = [s for s in samples if s.split == "train"]
     return _choose(trained, {"val": _VAL_OF_TRAIN}, seed) + rest
+
+
+def split_rule(samples: Sequence[Sample], seed: int) -> str:
+    """Say in a few words how `split` parts these photos."""
+    present = {s.split for s in samples}
+    if {"train", "val", "test"} <= present:
+        return "as the folders are"
+    if present <= {"", "train"}:
+        return f"70 / 15 / 15 by seed {seed}"
+    return f"val is a sixth of the train folder by seed {seed}; the other folder is the test"
 
 
 def _choose(samples: Sequence[Sample], shares: dict[str, float], seed: int) -> list[Sample]:

@@ -38,8 +38,10 @@ def read_votes(path: Path, labels: tuple[str, ...]) -> dict[str, npt.NDArray[np.
                 row["file"]: np.array([float(row[label]) for label in labels], np.float32)
                 for row in table
             }
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: is no table ({error})") from None
     except (ValueError, TypeError) as error:
         raise DataError(f"{path}: a vote is not a number ({error})") from None
     wrong = next((f for f, row in votes.items() if not (np.isfinite(row) & (row >= 0)).all()), None)

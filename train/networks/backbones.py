@@ -6,7 +6,9 @@ the graph.
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from keras import layers
 from edge_runtime.cli_errors import native_noise_silenced
 from edge_runtime.errors import EdgeError, OptionError
 
-__all__ = ["BACKBONES", "backbone_features"]
+__all__ = ["BACKBONES", "backbone_features", "check_backbone"]
 
 # What --backbone understands; A stands for the width multiplier.
 BACKBONES = "mobilenet-A, mobilenetv2-A, mobilenetv3-small, mobilenetv3-large, vgg16"
@@ -54,6 +56,24 @@ def _caffe(image: Any) -> Any:
     return layers.Rescaling(1.0, [-103.939, -116.779, -123.68])(bgr)
 
 
+def check_backbone(name: str, weights: str, side_px: int) -> None:
+    """Refuse what `backbone_features` cannot build, before any photo is read.
+
+    Args:
+        name: See `BACKBONES`, as `mobilenet-0.75`.
+        weights: `imagenet`, `none`, or a file.
+        side_px: The smaller side of the input.
+
+    Raises:
+        OptionError: No such backbone or file, or the input is too small.
+    """
+    kind = _kind(name)
+    if side_px < kind.least_px:
+        raise OptionError(f"--size {side_px}: {name} needs {kind.least_px} px or more")
+    if weights not in ("imagenet", "none") and not Path(weights).is_file():
+        raise OptionError(f"--weights {weights}: no such file; expected imagenet, none or a file")
+
+
 def backbone_features(name: str, weights: str, image: Any, middle: bool = False) -> Any:
     """Apply a backbone to an input.
 
@@ -69,13 +89,12 @@ def backbone_features(name: str, weights: str, image: Any, middle: bool = False)
         Its last feature map or that in the middle, (N, h, w, C).
 
     Raises:
-        OptionError: No such backbone or file, or the input is too small.
+        OptionError: See `check_backbone`.
         EdgeError: The weights cannot be downloaded or do not fit.
     """
-    kind = _kind(name)
     height, width = image.shape[1:3]
-    if min(height, width) < kind.least_px:
-        raise OptionError(f"--size {min(height, width)}: {name} needs {kind.least_px} px or more")
+    check_backbone(name, weights, min(height, width))
+    kind = _kind(name)
     shape = (height, width, 3)
     network = kind.build(input_tensor=kind.scale(image), input_shape=shape)
     if weights != "none":
@@ -117,18 +136,16 @@ def _loaded(name: str, kind: _Kind, weights: str, shape: tuple[int, ...]) -> ker
     """Return the backbone with its weights, built as the file's author built it."""
     if weights == "imagenet":
         try:
-            with native_noise_silenced():
+            with native_noise_silenced(), contextlib.redirect_stdout(sys.stderr):
                 return kind.build(weights="imagenet", input_shape=shape)
         except Exception as error:  # Keras raises a bare Exception when a download fails
             if isinstance(error, KeyboardInterrupt) or "URL fetch failure" not in str(error):
                 raise
             raise EdgeError(
-                f"{name}: its ImageNet weights cannot be downloaded; name a file with --weights, "
-                "or train from nothing with --weights none"
+                f"{name}: its ImageNet weights cannot be downloaded; connect once, or name a file "
+                "that holds them with --weights FILE"
             ) from None
     path = Path(weights)
-    if not path.is_file():
-        raise OptionError(f"--weights {weights}: no such file; expected imagenet, none or a file")
     model = kind.build(input_shape=shape)
     try:
         with warnings.catch_warnings():

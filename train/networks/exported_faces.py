@@ -16,7 +16,16 @@ from edge_runtime.errors import EdgeError
 from edge_runtime.model.catalog import find_model, shipped_models
 from train.recipe import SHIPPED
 
-__all__ = ["load_exported"]
+__all__ = ["exported_file", "load_exported"]
+
+
+def exported_file(weights: str) -> Path:
+    """Return the file that `--weights` names: `shipped`, or an .onnx.
+
+    Raises:
+        ModelError: There is none.
+    """
+    return shipped_models()["faces"] if weights == SHIPPED else find_model(weights)
 
 
 def load_exported(model: keras.Model, weights: str | Path) -> None:
@@ -32,7 +41,7 @@ def load_exported(model: keras.Model, weights: str | Path) -> None:
     Raises:
         EdgeError: The file cannot be read, or is of another architecture.
     """
-    path = shipped_models()["faces"] if weights == SHIPPED else find_model(str(weights))
+    path = exported_file(str(weights))
     try:
         proto = onnx.load(path)
     except Exception as error:  # protobuf raises its own kinds

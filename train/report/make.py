@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -52,6 +53,7 @@ def write_report(
         DataError: `unseen` holds no photo.
     """
     card, metrics, samples = _read(run)
+    pictures = _pictures(unseen, card, run) if unseen else None
     if model is None:
         model = _load(run / "model.keras")
     asked_name = "test" if any(s.split == "test" for s in samples) else "val"
@@ -75,7 +77,7 @@ def write_report(
         asked=ask(asked),
         asked_name=asked_name,
         trained=ask(trained),
-        unseen=ask(_pictures(unseen, card, run)) if unseen else None,
+        unseen=ask(pictures) if pictures else None,
     )
     target = run / "report.html"
     write_whole(target, page(facts).encode())
@@ -94,7 +96,7 @@ def _read(run: Path) -> tuple[ModelCard, dict[str, Any], list[Sample]]:
     except ValueError as error:
         raise RunError(f"{run}: metrics.json is damaged ({error})") from None
     with (run / "split.csv").open(newline="", encoding="utf-8") as file:
-        samples = [Sample(Path(r["path"]), r["label"], r["split"]) for r in csv.DictReader(file)]
+        samples = [Sample(run / r["path"], r["label"], r["split"]) for r in csv.DictReader(file)]
     gone = next((s.path for s in samples if not s.path.is_file()), None)
     if gone is not None:
         raise RunError(f"{gone}: in split.csv but not there; put the training data back")
@@ -135,14 +137,17 @@ def _load(path: Path) -> keras.Model:
 
 def _pictures(folder: Path, card: ModelCard, run: Path) -> list[Sample]:
     """Return photos as samples; of photos for a face model, their faces."""
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder")
     found = []
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
+    for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in IMAGE_SUFFIXES:
             try:
                 read_for(path, card.input)
             except ImageError:
                 continue
-            found.append(Sample(path, "unseen", "test"))
+            content = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+            found.append(Sample(path, "unseen", "test", content=content))
     if not found:
         raise DataError(f"{folder}: no pictures to show answers for")
     if card.input.region == "face":
