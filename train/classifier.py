@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 import sys
 from collections import Counter
@@ -10,14 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.apps.progress import progress
-from edge_runtime.errors import OptionError
 from edge_runtime.faces.detector import OnnxFaceDetector
 from edge_runtime.measure.machine import describe_machine
 from edge_runtime.measure.scoring import score_report, withhold_below
@@ -31,22 +28,19 @@ from train.data.folders import scan
 from train.data.inspect import inspect
 from train.data.samples import Sample
 from train.data.votes import read_votes, voted_targets
-from train.errors import DataError, RunError
+from train.errors import DataError
 from train.identity import train_identity
 from train.job import Job, Trained
-from train.networks.backbones import check_backbone
-from train.networks.exported_faces import exported_file
 from train.options import TrainOptions
+from train.plan import check_files, plan_for, run_arguments
 from train.precision import choose_policy, make_deterministic
-from train.recipe import SHIPPED, Plan, Recipe
+from train.recipe import Recipe
 from train.report.make import write_report
 from train.run_folder import RunFolder, command_line, git_commit
 from train.scoring import answers, cool, truth_of
 from train.softmax import train_softmax
 
 __all__ = ["train_classifier"]
-
-_BALANCES = ("none", "sqrt", "full")
 
 
 def train_classifier(recipe: Recipe, module: ModuleType, options: TrainOptions) -> None:
@@ -62,10 +56,10 @@ def train_classifier(recipe: Recipe, module: ModuleType, options: TrainOptions) 
         DataError: The folders cannot be trained on.
         RunError: The run folder cannot be used, or the run was interrupted.
     """
-    architecture, plan = _plan(recipe, options)
+    architecture, plan = plan_for(recipe, options)
     choose_policy(options.precision, bool(plan.backbone))
-    _check_files(plan, options)
-    run = RunFolder(options.output, _arguments(architecture, plan, options), options.resume)
+    check_files(plan, options)
+    run = RunFolder(options.output, run_arguments(architecture, plan, options), options.resume)
     keras.utils.set_random_seed(options.seed)
     if options.deterministic:
         make_deterministic()
@@ -75,134 +69,30 @@ def train_classifier(recipe: Recipe, module: ModuleType, options: TrainOptions) 
     background = _background(options)
     run.use([*dataset.samples, *background])
     try:
-        if recipe.find_faces:
-            dataset, background = _faces_of(dataset, background, spec, run)
-        _tell(dataset)
-        train = dataset.of("train")
-        job = Job(
-            plan=plan,
-            dataset=dataset,
-            labels=labels,
-            targets=one_hot(train, labels),
-            votes=_votes(train, labels, options),
-            weights=_weights(train, options.balance),
-            spec=spec,
-            run=run,
-            options=options,
-            background=tuple(background),
-        )
-        trained = train_identity(job) if plan.embedding else train_softmax(job)
-    except KeyboardInterrupt:
-        raise RunError(
-            "interrupted before the first epoch; go on with the same options and --output "
-            f"{run.path} --resume"
-        ) from None
-    except Exception:
-        run.abandon()
-        raise
-    _finish(trained, job, recipe, module, architecture)
-
-
-def _plan(recipe: Recipe, options: TrainOptions) -> tuple[str, Plan]:
-    """Return the architecture's plan with what the user set in place of its own."""
-    name = options.architecture or next(iter(recipe.plans))
-    if name not in recipe.plans:
-        raise OptionError(f"--architecture {name}: expected {' or '.join(recipe.plans)}")
-    if options.balance not in _BALANCES:
-        raise OptionError(f"--balance {options.balance}: expected {' or '.join(_BALANCES)}")
-    labels = recipe.labels(set(), options.classes) if options.classes else ()
-    twice = next((label for label, count in Counter(labels).items() if count > 1), None)
-    if twice is not None:
-        raise OptionError(f"--classes {','.join(options.classes or ())}: {twice} is there twice")
-    plan = recipe.plans[name]
-    if (options.backbone or options.weights) and not plan.backbone:
-        raise OptionError(f"--backbone, --weights: architecture {name} has no backbone")
-    if options.background and not (plan.embedding and not plan.frozen):
-        raise OptionError("--background teaches an embedding: take --architecture identity")
-    if options.balance != "none" and plan.embedding:
-        raise OptionError("--balance: people are told apart by directions; none counts more")
-    if (options.weights or plan.weights) == SHIPPED and (options.backbone or options.size):
-        raise OptionError(
-            f"--backbone, --size: architecture {name} takes the shipped face model as it is; name "
-            "another with --weights FILE.onnx"
-        )
-    asked = (options.epochs, options.learning_rate, options.patience)
-    if plan.frozen and options.weights == "none":
-        raise OptionError(
-            f"--weights none: architecture {name} trains only what follows its backbone; take "
-            "imagenet or a file"
-        )
-    if plan.frozen and any(value is not None for value in asked):
-        raise OptionError(
-            f"--epochs, --learning-rate, --patience: architecture {name} trains its head alone, "
-            "in one go"
-        )
-    if options.votes and options.patience is not None:
-        raise OptionError(
-            "--patience: votes give way to the labels over all epochs; take a smaller --epochs"
-        )
-    changed: dict[str, Any] = {
-        "backbone": options.backbone,
-        "weights": options.weights,
-        "size_px": options.size,
-        "epochs": options.epochs,
-        "batch": options.batch,
-        "learning_rate": options.learning_rate,
-    }
-    plan = replace(plan, **{k: v for k, v in changed.items() if v is not None})
-    if plan.exported and not plan.embedding:
-        raise OptionError(
-            f"--weights {plan.weights}: an exported model starts faces alone; take imagenet, none "
-            "or a file of Keras weights"
-        )
-    return name, plan
-
-
-def _check_files(plan: Plan, options: TrainOptions) -> None:
-    """Refuse wrong files and folders before the photos are read, which may take minutes."""
-    if plan.exported:
-        exported_file(plan.weights)
-    elif plan.backbone:
-        check_backbone(plan.backbone, plan.weights, plan.size_px)
-    for name, folder in (("--data", options.data), ("--background", options.background)):
-        if folder is None:
-            continue
-        if not folder.is_dir():
-            raise DataError(f"{name} {folder}: no such folder; it wants one with a folder a class")
-        if options.output.resolve().is_relative_to(folder.resolve()):
-            raise OptionError(
-                f"--output {options.output}: lies in {name} {folder}, whose folders are classes; "
-                "choose a place beside it"
+        try:
+            if recipe.find_faces:
+                dataset, background = _faces_of(dataset, background, spec, run)
+            _tell(dataset)
+            train = dataset.of("train")
+            job = Job(
+                plan=plan,
+                dataset=dataset,
+                labels=labels,
+                targets=one_hot(train, labels),
+                votes=_votes(train, labels, options),
+                weights=_weights(train, options.balance),
+                spec=spec,
+                run=run,
+                options=options,
+                background=tuple(background),
             )
-
-
-def _arguments(architecture: str, plan: Plan, options: TrainOptions) -> dict[str, Any]:
-    """Return what defines a run, by the names of the options."""
-    return {
-        "data": str(options.data.resolve()),
-        "classes": options.classes and list(options.classes),
-        "architecture": architecture,
-        "backbone": plan.backbone,
-        "weights": plan.weights if plan.backbone else "none",
-        "size": plan.size_px,
-        "epochs": plan.epochs,
-        "batch": plan.batch,
-        "learning-rate": plan.learning_rate,
-        "votes": options.votes and [str(options.votes.resolve()), _content(options.votes)],
-        "background": options.background and str(options.background.resolve()),
-        "balance": options.balance,
-        "patience": options.patience,
-        "precision": options.precision,
-        "deterministic": options.deterministic,
-        "seed": options.seed,
-    }
-
-
-def _content(path: Path) -> str:
-    try:
-        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+            trained = train_identity(job) if plan.embedding else train_softmax(job)
+        except Exception:
+            run.abandon()
+            raise
+        _finish(trained, job, recipe, module, architecture)
+    except KeyboardInterrupt:
+        raise run.interrupted() from None
 
 
 def _tell(dataset: Dataset) -> None:

@@ -114,10 +114,7 @@ def fit(
                     verbose=0,
                 )
     except KeyboardInterrupt:
-        raise RunError(
-            f"interrupted after epoch {checkpoints.progress.epoch} of {epochs}; go on with the "
-            f"same options and --output {run.path} --resume"
-        ) from None
+        raise run.interrupted(f" after epoch {checkpoints.progress.epoch} of {epochs}") from None
     progress = checkpoints.progress
     if patience is not None and progress.best_epoch != progress.epoch:
         checkpoints.restore(model, progress.best_epoch)

@@ -154,6 +154,20 @@ class RunFolder:
             with contextlib.suppress(OSError):
                 self.path.rmdir()
 
+    def interrupted(self, done: str = "") -> RunError:
+        """Return what to say after Ctrl-C.
+
+        Args:
+            done: How far training was, in words.
+        """
+        if (self.path / "model.keras").exists():
+            return RunError(
+                f"interrupted when only the report was missing: python -m train report {self.path}"
+            )
+        return RunError(
+            f"interrupted{done}; go on with the same options and --output {self.path} --resume"
+        )
+
     def _write(self, name: str, text: str) -> None:
         write_whole(self.path / name, text.encode())
 

@@ -484,10 +484,10 @@ def test_run_folder_among_the_classes_is_refused(train, tmp_path: Path, place: s
     assert {p.name for p in data.iterdir()} == {"lying", "standing"}
 
 
-def test_ctrl_c_before_the_first_epoch_says_how_to_go_on(
+def test_ctrl_c_outside_of_the_epochs_says_how_to_go_on(
     train, bars: Path, tmp_path: Path, monkeypatch
 ) -> None:
-    def pressed(job: Any) -> None:
+    def pressed(*given: Any) -> None:
         raise KeyboardInterrupt
 
     run = tmp_path / "run"
@@ -496,10 +496,15 @@ def test_ctrl_c_before_the_first_epoch_says_how_to_go_on(
         with pytest.raises(RunError) as caught:
             train("expression", bars, run, **BARS)
     assert str(caught.value) == (
-        f"interrupted before the first epoch; go on with the same options and --output {run} "
-        "--resume"
+        f"interrupted; go on with the same options and --output {run} --resume"
     )
-    train("expression", bars, run, resume=True, **BARS)
+    with monkeypatch.context() as patch:
+        patch.setattr("train.classifier.write_report", pressed)
+        with pytest.raises(RunError) as caught:
+            train("expression", bars, run, resume=True, **BARS)
+    assert str(caught.value) == (
+        f"interrupted when only the report was missing: python -m train report {run}"
+    )
     assert (run / "model.keras").exists()
 
 

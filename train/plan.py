@@ -1,0 +1,122 @@
+"""What the user asked for: a recipe's plan with their options in it, or why that cannot be."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.errors import OptionError
+from train.errors import DataError
+from train.networks.backbones import check_backbone
+from train.networks.exported_faces import exported_file
+from train.options import TrainOptions
+from train.recipe import SHIPPED, Plan, Recipe
+
+__all__ = ["check_files", "plan_for", "run_arguments"]
+
+_BALANCES = ("none", "sqrt", "full")
+
+
+def plan_for(recipe: Recipe, options: TrainOptions) -> tuple[str, Plan]:
+    """Return the architecture's plan with what the user set in place of its own."""
+    name = options.architecture or next(iter(recipe.plans))
+    if name not in recipe.plans:
+        raise OptionError(f"--architecture {name}: expected {' or '.join(recipe.plans)}")
+    if options.balance not in _BALANCES:
+        raise OptionError(f"--balance {options.balance}: expected {' or '.join(_BALANCES)}")
+    labels = recipe.labels(set(), options.classes) if options.classes else ()
+    twice = next((label for label, count in Counter(labels).items() if count > 1), None)
+    if twice is not None:
+        raise OptionError(f"--classes {','.join(options.classes or ())}: {twice} is there twice")
+    plan = recipe.plans[name]
+    if (options.backbone or options.weights) and not plan.backbone:
+        raise OptionError(f"--backbone, --weights: architecture {name} has no backbone")
+    if options.background and not (plan.embedding and not plan.frozen):
+        raise OptionError("--background teaches an embedding: take --architecture identity")
+    if options.balance != "none" and plan.embedding:
+        raise OptionError("--balance: people are told apart by directions; none counts more")
+    if (options.weights or plan.weights) == SHIPPED and (options.backbone or options.size):
+        raise OptionError(
+            f"--backbone, --size: architecture {name} takes the shipped face model as it is; name "
+            "another with --weights FILE.onnx"
+        )
+    asked = (options.epochs, options.learning_rate, options.patience)
+    if plan.frozen and options.weights == "none":
+        raise OptionError(
+            f"--weights none: architecture {name} trains only what follows its backbone; take "
+            "imagenet or a file"
+        )
+    if plan.frozen and any(value is not None for value in asked):
+        raise OptionError(
+            f"--epochs, --learning-rate, --patience: architecture {name} trains its head alone, "
+            "in one go"
+        )
+    if options.votes and options.patience is not None:
+        raise OptionError(
+            "--patience: votes give way to the labels over all epochs; take a smaller --epochs"
+        )
+    changed: dict[str, Any] = {
+        "backbone": options.backbone,
+        "weights": options.weights,
+        "size_px": options.size,
+        "epochs": options.epochs,
+        "batch": options.batch,
+        "learning_rate": options.learning_rate,
+    }
+    plan = replace(plan, **{k: v for k, v in changed.items() if v is not None})
+    if plan.exported and not plan.embedding:
+        raise OptionError(
+            f"--weights {plan.weights}: an exported model starts faces alone; take imagenet, none "
+            "or a file of Keras weights"
+        )
+    return name, plan
+
+
+def check_files(plan: Plan, options: TrainOptions) -> None:
+    """Refuse wrong files and folders before the photos are read, which may take minutes."""
+    if plan.exported:
+        exported_file(plan.weights)
+    elif plan.backbone:
+        check_backbone(plan.backbone, plan.weights, plan.size_px)
+    for name, folder in (("--data", options.data), ("--background", options.background)):
+        if folder is None:
+            continue
+        if not folder.is_dir():
+            raise DataError(f"{name} {folder}: no such folder; it wants one with a folder a class")
+        if options.output.resolve().is_relative_to(folder.resolve()):
+            raise OptionError(
+                f"--output {options.output}: lies in {name} {folder}, whose folders are classes; "
+                "choose a place beside it"
+            )
+
+
+def run_arguments(architecture: str, plan: Plan, options: TrainOptions) -> dict[str, Any]:
+    """Return what defines a run, by the names of the options."""
+    return {
+        "data": str(options.data.resolve()),
+        "classes": options.classes and list(options.classes),
+        "architecture": architecture,
+        "backbone": plan.backbone,
+        "weights": plan.weights if plan.backbone else "none",
+        "size": plan.size_px,
+        "epochs": plan.epochs,
+        "batch": plan.batch,
+        "learning-rate": plan.learning_rate,
+        "votes": options.votes and [str(options.votes.resolve()), _content(options.votes)],
+        "background": options.background and str(options.background.resolve()),
+        "balance": options.balance,
+        "patience": options.patience,
+        "precision": options.precision,
+        "deterministic": options.deterministic,
+        "seed": options.seed,
+    }
+
+
+def _content(path: Path) -> str:
+    try:
+        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
