@@ -80,7 +80,7 @@ def _section(name: str, result: dict[str, Any], baselines: dict[str, Any]) -> st
     best = test["int8"]
     lines = [f"## {name}", ""]
     if "command" in origin:
-        lines += ["    " + origin["command"], ""]
+        lines += ["    " + origin["command"].replace(" --resume", ""), ""]  # older cards have it
     lines += ["| | |", "|---|---|"]
     rows = {
         "data": origin.get("data"),

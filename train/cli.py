@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-# Help must not load Keras, so the recipes' first lines are repeated here.
+# Help must not load Keras, so the recipes' first lines and architectures are repeated here.
 _NO_BACKBONE = frozenset({"backbone", "weights"})
 _NO_FACES = frozenset({"background"})
 _NO_VOTES = frozenset({"votes"})
@@ -30,21 +30,25 @@ CLASSIFIERS = {
     "objects": (
         "Objects in small pictures, from a folder a class.",
         "--data cifar10/",
+        ("residual", "seed"),
         _NO_BACKBONE | _NO_FACES | _NO_VOTES,
     ),
     "pets": (
         "Cat or dog, or any few kinds of photos, from a folder a class, by transfer.",
         "--data cats_dogs/",
+        ("transfer", "seed"),
         _NO_FACES | _NO_VOTES,
     ),
     "expression": (
         "Facial expressions, from a folder a class of face crops.",
         "--data fer2013/ --votes votes.csv",
+        ("residual", "seed"),
         _NO_BACKBONE | _NO_FACES,
     ),
     "faces": (
         "Who is it: people, from a folder a person; the photos may be whole.",
         "--data people/",
+        ("head", "identity", "seed"),
         _NO_VOTES,
     ),
 }
@@ -74,9 +78,7 @@ def _classifier(recipe: str, lacks: frozenset[str]) -> Callable[..., None]:
         classes: Annotated[
             str, typer.Option(help="Class folders to use, in order, comma separated. Default: all.")
         ] = "",
-        architecture: Annotated[
-            str | None, typer.Option(help="Of the recipe; seed is the notebook's own.")
-        ] = None,
+        architecture: Annotated[str | None, typer.Option(help="One of those named above.")] = None,
         backbone: Annotated[
             str | None,
             typer.Option(
@@ -86,7 +88,9 @@ def _classifier(recipe: str, lacks: frozenset[str]) -> Callable[..., None]:
         ] = None,
         weights: Annotated[
             str | None,
-            typer.Option(help="What a backbone starts from: imagenet, none, or a file."),
+            typer.Option(
+                help="What a backbone starts from: imagenet, none, a file, shipped (faces)."
+            ),
         ] = None,
         size: Annotated[
             int | None, typer.Option(min=16, max=512, help="Side of the input, px.")
@@ -139,9 +143,12 @@ def _classifier(recipe: str, lacks: frozenset[str]) -> Callable[..., None]:
     return command
 
 
-for _name, (_line, _example, _lacks) in CLASSIFIERS.items():
+for _name, (_line, _example, _architectures, _lacks) in CLASSIFIERS.items():
     app.command(
-        _name, help=f"{_line}\n\nExample: python -m train {_name} {_example} --output runs/{_name}"
+        _name,
+        help=f"{_line}\n\nArchitectures: {', '.join(_architectures)}; the first is the default, "
+        "seed is the teaching notebook's own.\n\n"
+        f"Example: python -m train {_name} {_example} --output runs/{_name}",
     )(_classifier(_name, _lacks))
 
 

@@ -208,11 +208,12 @@ def _problem_table(problems: Iterable[Problem]) -> str:
 def command_line(names_only: bool = False) -> str:
     """Return how this run was started; `names_only` leaves the folders of paths out.
 
-    A card travels: where photos lay on somebody's disk is nobody else's business.
+    A card travels: where photos lay on somebody's disk is nobody else's business. Nor does it
+    matter there whether the run was interrupted.
     """
     words = [part for word in sys.argv[1:] for part in word.split("=", 1)]
     if names_only:
-        words = [Path(w).name if "/" in w or "\\" in w else w for w in words]
+        words = [Path(w).name if "/" in w or "\\" in w else w for w in words if w != "--resume"]
     return shlex.join(["python", "-m", "train", *words])
 
 

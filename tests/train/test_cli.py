@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -68,8 +69,18 @@ def test_help_of_a_recipe_shows_an_example_and_only_its_own_options(run, name: s
     assert example.startswith(f"python -m train {name} --data ")
     assert example.endswith(f" --output runs/{name}")
     assert _options(result.stdout) == SHARED | OWN[name]
+    (named,) = re.findall(r"Architectures: ([a-z, ]+);", text)
+    assert tuple(named.split(", ")) == CLASSIFIERS[name][2]
     used = {word for word in example.split() if word.startswith("--")}
     assert used <= _options(result.stdout)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", OWN)
+def test_architectures_of_the_help_are_the_recipes(name: str) -> None:
+    pytest.importorskip("keras")
+    recipe = importlib.import_module(f"train.recipes.{name}").RECIPE
+    assert CLASSIFIERS[name][2] == tuple(recipe.plans)
 
 
 def test_help_needs_no_keras(tmp_path: Path, checkout_env: dict[str, str]) -> None:

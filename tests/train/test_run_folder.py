@@ -196,6 +196,6 @@ def test_card_learns_no_folder_from_the_command_line(monkeypatch) -> None:
     from train.run_folder import command_line
 
     words = ["pets", "--data", "/home/anna/private/pets", "--epochs", "3"]
-    monkeypatch.setattr(sys, "argv", ["train", *words])
+    monkeypatch.setattr(sys, "argv", ["train", *words, "--resume"])
     assert command_line(names_only=True) == "python -m train pets --data pets --epochs 3"
     assert "/home/anna/private/pets" in command_line()
