@@ -95,7 +95,7 @@ def check_parity(
         The largest absolute difference of each output.
 
     Raises:
-        ParityError: One is above what is allowed.
+        ParityError: One is above what is allowed, or Keras answers with what is no number.
     """
     session = onnxruntime.InferenceSession(
         proto.SerializeToString(), providers=["CPUExecutionProvider"]
@@ -111,8 +111,13 @@ def check_parity(
             raise ParityError(
                 f"output {name}: shape {got[name].shape} (ONNX), {expected.shape} (Keras)"
             )
+        if not np.isfinite(expected).all():
+            raise ParityError(
+                f"output {name}: Keras answers with what is no finite number; the training "
+                "diverged: train again with a smaller learning rate"
+            )
         differences[name] = float(np.abs(got[name] - expected).max())
-        if differences[name] > _TOLERANCE[name]:
+        if not differences[name] <= _TOLERANCE[name]:  # also where ONNX answers with no number
             raise ParityError(
                 f"output {name}: ONNX differs from Keras by {differences[name]:.2g}, allowed "
                 f"{_TOLERANCE[name]:.2g}; report the model's layers"

@@ -228,6 +228,9 @@ def test_graph_that_differs_from_keras_is_refused(color_run: Path) -> None:
     model.layers[-1].set_weights([-w for w in model.get_weights()[-2:]])
     with pytest.raises(ParityError, match="output scores: ONNX differs from Keras by"):
         check_parity(model, proto, photos)
+    model.layers[-1].set_weights([w * np.nan for w in model.get_weights()[-2:]])
+    with pytest.raises(ParityError, match="output scores: Keras answers with what is no finite"):
+        check_parity(model, proto, photos)
 
 
 @QUIET
