@@ -82,7 +82,9 @@ def _section(name: str, result: dict[str, Any], baselines: dict[str, Any]) -> st
     if "command" in origin:
         lines += ["    " + origin["command"].replace(" --resume", ""), ""]  # older cards have it
     lines += ["| | |", "|---|---|"]
+    recipe = origin["recipe"]
     rows = {
+        "recipe": f"[{recipe}](../{recipe}): the steps before, the data, what was reached",
         "data": origin.get("data"),
         "license of the data": origin.get("data_license"),
         "votes": origin.get("votes"),

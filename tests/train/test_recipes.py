@@ -629,6 +629,8 @@ def test_detector_recipe_writes_a_run_folder_that_exports(
     assert (metrics["val"]["faces"], metrics["test"]["faces"]) == (1, 2)
     card = ModelCard.from_json((run / "card.json").read_text(), "card.json")
     assert card.provenance["data"].endswith("people (faces ignored)")
+    assert card.provenance["command"].startswith("python -m train ")
+    assert card.provenance["minutes"] >= 0
 
     target = tmp_path / "detector.onnx"
     options = ExportOptions(precision="fp32", calibration=2)

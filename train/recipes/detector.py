@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from edge_runtime.faces.boxes import non_maximum_suppression
 from edge_runtime.measure.detection import COUNTED_FROM_PX, average_precision
+from edge_runtime.measure.machine import describe_machine
 from edge_runtime.media.image import IMAGE_SUFFIXES, read_image
 from edge_runtime.model.card import InputSpec, ModelCard
 from edge_runtime.model.preprocess import letterbox_scale, preprocess
@@ -38,7 +39,7 @@ from train.fit import fit, one_cycle
 from train.networks.detector_loss import DetectorLoss
 from train.networks.face_detector import decoded_model, detector_network
 from train.precision import compiles_faster
-from train.run_folder import RunFolder, git_commit
+from train.run_folder import RunFolder, command_line, git_commit
 
 __all__ = ["train_detector"]
 
@@ -103,9 +104,10 @@ def train_detector(
         loss=DetectorLoss(INPUT),
         jit_compile=compiles_faster(),
     )
-    fit(model, batches, None, epochs, run)
+    progress = fit(model, batches, None, epochs, run)
     decoded = decoded_model(model, INPUT)
     metrics = {s: score(decoded, [p for p in photos if p.split == s]) for s in ("val", "test")}
+    machine = describe_machine()
     card = ModelCard(
         name="detector",
         task="detection",
@@ -115,6 +117,9 @@ def train_detector(
             "recipe": "train/recipes/detector.py",
             "epochs": epochs,
             "seed": seed,
+            "minutes": round(progress.seconds / 60, 1),
+            "machine": f"{machine['cores']} cores, {machine['cpu']}",
+            "command": command_line(names_only=True),
             "commit": git_commit(),
             "data": f"{boxes.name} (photos), {portraits.name} (portraits), "
             + ", ".join(p.name for p in faceless)
