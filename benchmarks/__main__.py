@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -59,6 +60,7 @@ def accuracy(
 ) -> None:
     """What a model file answers on the test photos of its run, beside Keras and fp32, with n."""
     from benchmarks.accuracy import measure_accuracy
+    from benchmarks.latency import was_busy
 
     parts = [part.partition("=") for part in subset or ()]
     wrong = next((name + sign for name, sign, folder in parts if not folder), None)
@@ -66,6 +68,8 @@ def accuracy(
         raise OptionError(f"--subset {wrong}: expected NAME=DIR")
     figures = measure_accuracy(model, run, fp32, {name: Path(folder) for name, _, folder in parts})
     _write(f"accuracy-{figures['model']['name']}", figures)
+    if was_busy(figures["latency_ms"]):
+        print("the machine was busy: measure again for the latencies", file=sys.stderr)
 
 
 @app.command()

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.latency import measure_latency
 from benchmarks.macs import count_macs
-from edge_runtime.apps.bench import bench_model
 from edge_runtime.apps.progress import progress
 from edge_runtime.errors import OptionError, SourceError
 from edge_runtime.faces.boxes import non_maximum_suppression
@@ -29,7 +29,6 @@ __all__ = ["measure_accuracy", "photos_to_score"]
 
 _BATCH = 64
 _FAINTEST = 0.02  # detections below it do not move average precision
-_BENCH_S = 3.0
 
 Row = tuple[Path, str]
 Ask = Callable[[Image], dict[str, npt.NDArray[np.float32]]]
@@ -48,8 +47,8 @@ def measure_accuracy(
 
     Returns:
         Accuracy of each with n, 95% interval, precision, recall and calibration (detectors:
-        average precision at IoU 0.5 over faces of 24 px or more); multiply-accumulates, and the
-        latency of a frame on one thread.
+        average precision at IoU 0.5 over faces of 24 px or more); multiply-accumulates; latencies
+        and their ratio, see `benchmarks.latency`.
 
     Raises:
         SourceError: There are no test rows.
@@ -61,7 +60,7 @@ def measure_accuracy(
     card = shipped.card
     _check_origin(card, run)
     askers: dict[str, Ask] = {"keras": _keras(run / "model.keras")}
-    files = {card.precision: path}
+    files: dict[str, Path] = {card.precision: path}
     if fp32 is not None:
         session = open_session(fp32, SessionOptions("cpu"))
         if session.card.provenance.get("weights_sha256") != card.provenance["weights_sha256"]:
@@ -73,7 +72,7 @@ def measure_accuracy(
     with progress("asking", len(rows)) as step:
         test = score(askers, rows, card, subsets, step)
     return {
-        "schema": 2,
+        "schema": 3,
         "command": f"python -m benchmarks accuracy --model {card.name} --run RUN"
         + (" --fp32 FILE" if fp32 else "")
         + "".join(f" --subset {name}=DIR" for name in subsets),
@@ -89,12 +88,7 @@ def measure_accuracy(
         },
         "provenance": card.provenance,
         "test": test,
-        "latency_ms": {
-            name: next(
-                bench_model(file, provider="cpu", threads=[1], batches=[1], duration_s=_BENCH_S)
-            )["inference_ms"]
-            for name, file in files.items()
-        },
+        **measure_latency(files),
     }
 
 

@@ -1,0 +1,85 @@
+"""Latency of files side by side: in turn, so that what else the machine does falls on all alike."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.errors import OptionError
+from edge_runtime.measure.latency import summarize_ms
+from edge_runtime.model.golden import golden_picture
+from edge_runtime.model.session import Session, SessionOptions, open_session
+
+__all__ = ["measure_latency", "was_busy"]
+
+_TURNS = 100
+_TURN_S = 0.05
+_BUSY = 2.0  # p95 over p50; on an idle machine it is below 1.5
+
+
+def measure_latency(files: Mapping[str, Path], turns: int = _TURNS) -> dict[str, Any]:
+    """Time one picture, the golden sample, on one CPU thread, without decoding.
+
+    Args:
+        files: Names of model files, each with a golden sample.
+        turns: How often each file has its turn of 0.05 s; every other time in reverse order.
+
+    Returns:
+        `latency_ms`, percentiles of each, and `ratio` to the last: `median` over the turns of one
+        median through the other, with `p5` and `p95`.
+
+    Raises:
+        OptionError: A file has no golden sample.
+    """
+    sessions = {n: open_session(path, SessionOptions("cpu", 1)) for n, path in files.items()}
+    pictures = {name: _picture(session, files[name]) for name, session in sessions.items()}
+    for name, session in sessions.items():
+        _turn(session, pictures[name])  # warm up
+    taken: dict[str, list[list[float]]] = {name: [] for name in sessions}
+    for turn in range(turns):
+        for name in list(sessions)[:: 1 if turn % 2 else -1]:
+            taken[name].append(_turn(sessions[name], pictures[name]))
+    medians = {name: [statistics.median(one) for one in those] for name, those in taken.items()}
+    *others, last = sessions
+    return {
+        "latency_ms": {
+            n: summarize_ms([s for one in those for s in one]) for n, those in taken.items()
+        },
+        "ratio": {
+            f"{name} / {last}": _spread(np.divide(medians[name], medians[last])) for name in others
+        },
+    }
+
+
+def was_busy(latency_ms: Mapping[str, Mapping[str, float]]) -> bool:
+    """Whether so many calls took so long that something else must have been running."""
+    return any(figures["p95"] > _BUSY * figures["p50"] for figures in latency_ms.values())
+
+
+def _picture(session: Session, path: Path) -> Any:
+    if session.card.golden is None:
+        raise OptionError(f"{path}: has no golden sample to time it on; export it again")
+    return golden_picture(session.card.golden, session)[None]
+
+
+def _turn(session: Session, picture: Any) -> list[float]:
+    """Run a model for a turn; returns seconds, one a call."""
+    taken: list[float] = []
+    end = time.perf_counter() + _TURN_S
+    before = time.perf_counter()
+    while before < end or not taken:
+        session.run(picture)
+        after = time.perf_counter()
+        taken.append(after - before)
+        before = after
+    return taken
+
+
+def _spread(values: Any) -> dict[str, float]:
+    p5, median, p95 = (round(float(p), 3) for p in np.percentile(values, [5, 50, 95]))
+    return {"median": median, "p5": p5, "p95": p95}
