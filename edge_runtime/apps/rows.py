@@ -134,7 +134,10 @@ class RowTable:
         """Make the table; it is printed at the end."""
         from rich.table import Table
 
-        self._table = Table("picture", "label", "score", "others")
+        self._table = Table()
+        self._table.add_column("picture", overflow="fold")  # a path cut short opens nothing
+        for name in ("label", "score", "others"):
+            self._table.add_column(name)
 
     def __enter__(self) -> RowTable:
         """Return itself."""

@@ -97,6 +97,16 @@ def test_terminal_gets_a_table_of_answers_and_errors(capsys, monkeypatch) -> Non
     assert "is [cut] short" in out
 
 
+def test_long_path_is_in_the_table_to_its_last_letter(capsys, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    path = "photos/" + "holiday-at-the-sea-2026/" * 4 + "IMG_20260714_120000.png"
+    with RowTable() as rows:
+        rows.write({**ROW, "path": path, "score": 0.9})
+    out = capsys.readouterr().out
+    cells = [line.split("│")[1].strip() for line in out.splitlines() if line.count("│") == 5]
+    assert "".join(cells) == path
+
+
 def test_json_document_is_written_whole() -> None:
     write_json(Path("bench.json"), {"schema": 1, "runs": []})
     assert json.loads(Path("bench.json").read_text("utf-8")) == {"schema": 1, "runs": []}
