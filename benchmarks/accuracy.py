@@ -95,8 +95,11 @@ def measure_accuracy(
 def photos_to_score(run: Path) -> list[Row]:
     """Return path and label of each test photo of a run."""
     split = run / "split.csv"
-    if not split.is_file():
-        raise SourceError(f"{split}: no such file; --run takes the run folder the model came from")
+    for needed in (split, run / "model.keras"):
+        if not needed.is_file():
+            raise SourceError(
+                f"{needed}: no such file; --run takes the finished run folder the model came from"
+            )
     with split.open(newline="", encoding="utf-8") as file:
         rows = [(run / r["path"], r["label"]) for r in csv.DictReader(file) if r["split"] == "test"]
     if not rows:

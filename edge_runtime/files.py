@@ -26,10 +26,16 @@ def check_writable(path: Path) -> None:
         raise OutputError(f"{path}: cannot be written (the folder {folder} is read-only)")
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
     """Write a file as NAME.part and rename it; an older file stays until then.
 
     A link's target is replaced, not the link; a device or pipe is written to as it is.
+
+    Args:
+        path: The file.
+        data: All of it.
+        durable: Return only when file and name are on the disk, so that a power cut right after
+            leaves them there; takes a disk's time.
 
     Raises:
         OutputError: It cannot be written there; no part is left.
@@ -45,8 +51,20 @@ def write_whole(path: Path, data: bytes) -> None:
     part = path.with_name(path.name + ".part")
     try:
         part.write_bytes(data)
+        if durable:
+            _sync(part)
         os.replace(part, path)
+        if durable and os.name == "posix":  # elsewhere a folder cannot be opened
+            _sync(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink()
         raise OutputError(f"{named}: cannot be written ({error.strerror})") from None
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

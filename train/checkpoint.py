@@ -95,14 +95,14 @@ class Checkpoints:
         data = io.BytesIO()
         np.savez(data, *[np.asarray(v) for v in (*model.weights, *model.optimizer.variables)])
         try:
-            write_whole(path, data.getvalue())
-            write_whole(self._file, json.dumps(asdict(progress)).encode())
+            write_whole(path, data.getvalue(), durable=True)
+            write_whole(self._file, json.dumps(asdict(progress)).encode(), durable=True)
         except OutputError as error:
             with contextlib.suppress(OSError):
                 path.unlink()
-            raise RunError(
-                f"{error}; epoch {self.progress.epoch} is kept: make room and go on with --resume"
-            ) from None
+            epoch = self.progress.epoch
+            kept = f"epoch {epoch} is kept: " if epoch else ""
+            raise RunError(f"{error}; {kept}make room and go on with --resume") from None
         self.progress = progress
         for old in self._folder.glob("epoch-*.npz"):
             if old not in {self._weights(e) for e in keep | {progress.epoch}}:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.apps.progress import progress
+from edge_runtime.errors import OutputError
 from edge_runtime.faces.detector import OnnxFaceDetector
 from edge_runtime.measure.machine import describe_machine
 from edge_runtime.measure.scoring import score_report, withhold_below
@@ -22,13 +23,11 @@ from edge_runtime.model.card import InputSpec, ModelCard, Reject
 from edge_runtime.model.catalog import find_model
 from edge_runtime.model.session import SessionOptions, open_session
 from train.data.batches import one_hot
-from train.data.clean import Dataset, read_dataset
+from train.data.clean import Dataset, read_background, read_dataset
 from train.data.face_crops import cut_faces
-from train.data.folders import scan
-from train.data.inspect import inspect
 from train.data.samples import Sample
 from train.data.votes import read_votes, voted_targets
-from train.errors import DataError
+from train.errors import DataError, RunError
 from train.identity import train_identity
 from train.job import Job, Trained
 from train.options import TrainOptions
@@ -36,7 +35,7 @@ from train.plan import check_files, plan_for, run_arguments
 from train.precision import choose_policy, make_deterministic
 from train.recipe import Recipe
 from train.report.make import write_report
-from train.run_folder import RunFolder, command_line, git_commit
+from train.run_folder import RunFolder, command_line
 from train.scoring import answers, cool, truth_of
 from train.softmax import train_softmax
 
@@ -66,7 +65,11 @@ def train_classifier(recipe: Recipe, module: ModuleType, options: TrainOptions) 
     dataset = read_dataset(options.data, options.classes, options.seed, recipe.aliases)
     labels = recipe.labels({s.label for s in dataset.samples}, options.classes)
     spec = recipe.input(plan.size_px)
-    background = _background(options)
+    background: list[Sample] = []
+    if options.background is not None:
+        others = read_background(options.background, dataset.samples)
+        background = others.samples
+        dataset = replace(dataset, problems=[*dataset.problems, *others.problems])
     run.use([*dataset.samples, *background])
     try:
         try:
@@ -87,6 +90,8 @@ def train_classifier(recipe: Recipe, module: ModuleType, options: TrainOptions) 
                 background=tuple(background),
             )
             trained = train_identity(job) if plan.embedding else train_softmax(job)
+        except RunError:  # interrupted, or the disk is full: what is there can be gone on with
+            raise
         except Exception:
             run.abandon()
             raise
@@ -125,16 +130,6 @@ def _weights(samples: Sequence[Sample], balance: str) -> npt.NDArray[np.float32]
     return np.asarray(raw / raw.mean(), np.float32)
 
 
-def _background(options: TrainOptions) -> list[Sample]:
-    """Return the photos of people who only teach, all of them for training."""
-    if options.background is None:
-        return []
-    files = scan(options.background)
-    with progress("looking at the other people", len(files)) as step:
-        found, _ = inspect(files, step)
-    return [replace(sample, split="train") for sample, _ in found]
-
-
 def _faces_of(
     dataset: Dataset, background: list[Sample], spec: InputSpec, run: RunFolder
 ) -> tuple[Dataset, list[Sample]]:
@@ -143,7 +138,7 @@ def _faces_of(
     total = len(dataset.samples) + len(background)
     with progress("finding the faces", total) as step:
         samples, problems = cut_faces(dataset.samples, detector, spec, run.path / "faces", step)
-        taught, _ = cut_faces(background, detector, spec, run.path / "faces", step)
+        taught, more = cut_faces(background, detector, spec, run.path / "faces", step)
     for split in ("train", "val"):
         left = {s.label for s in samples if s.split == split}
         lost = sorted({s.label for s in dataset.of(split)} - left)
@@ -152,7 +147,7 @@ def _faces_of(
                 f"{lost[0]}: no face was found in any of the photos to {split} on; add some with "
                 "a face that is larger or more to the front, or leave the person out (--classes)"
             )
-    return replace(dataset, samples=samples, problems=[*dataset.problems, *problems]), taught
+    return replace(dataset, samples=samples, problems=[*dataset.problems, *problems, *more]), taught
 
 
 def _finish(
@@ -182,7 +177,7 @@ def _finish(
         "minutes": round(trained.seconds / 60, 1),
         "machine": f"{machine['cores']} cores, {machine['cpu']}",
         "command": command_line(names_only=True),
-        "commit": git_commit(),
+        "commit": " ".join(job.run.commits),
         "data": options.data.name,
         "votes": options.votes and options.votes.name,
     }
@@ -196,7 +191,12 @@ def _finish(
     )
     run = job.run
     run.finish(model, card, job.dataset.samples, metrics, module, job.dataset.problems)
-    report = write_report(run.path, job.say, model)
+    try:
+        report = write_report(run.path, job.say, model)
+    except OutputError as error:
+        raise RunError(
+            f"{error}; the model is whole: make room, then python -m train report {run.path}"
+        ) from None
     for name, reached in metrics.items():
         job.say(f"{name} accuracy {reached['accuracy']:.4f}, n {reached['n']}")
     job.say(f"wrote {run.path}; look at {report}")

@@ -100,7 +100,7 @@ def run_arguments(architecture: str, plan: Plan, options: TrainOptions) -> dict[
         "classes": options.classes and list(options.classes),
         "architecture": architecture,
         "backbone": plan.backbone,
-        "weights": plan.weights if plan.backbone else "none",
+        "weights": _weights(plan),
         "size": plan.size_px,
         "epochs": plan.epochs,
         "batch": plan.batch,
@@ -113,6 +113,14 @@ def run_arguments(architecture: str, plan: Plan, options: TrainOptions) -> dict[
         "deterministic": options.deterministic,
         "seed": options.seed,
     }
+
+
+def _weights(plan: Plan) -> str | list[str]:
+    """Return what names a start: a word, or a file by its place and content."""
+    path = exported_file(plan.weights) if plan.exported else Path(plan.weights)
+    if not plan.backbone or not path.is_file():
+        return plan.weights if plan.backbone else "none"
+    return [str(path.resolve()), _content(path)]
 
 
 def _content(path: Path) -> str:

@@ -33,12 +33,13 @@ from typing import Any
 
 import keras
 
+from edge_runtime.errors import OutputError
 from edge_runtime.files import write_whole
 from edge_runtime.model.card import ModelCard
 from train.data.samples import Problem, Sample
 from train.errors import RunError
 
-__all__ = ["RunFolder", "command_line", "git_commit"]
+__all__ = ["RunFolder", "command_line"]
 
 
 class RunFolder:
@@ -53,13 +54,16 @@ class RunFolder:
             resume: Go on where a run in this folder stopped.
 
         Raises:
-            RunError: The folder holds a run and `resume` is false, or another run's arguments.
+            RunError: The folder holds something else, a run while `resume` is false, or a run of
+                other arguments.
         """
         self.path = path
         self.state = path / "state"
         known = self.state / "arguments.json"
         if (path / "model.keras").exists():
             raise RunError(f"{path}: holds a finished run; choose another --output")
+        if not known.exists() and path.is_dir() and any(path.iterdir()):
+            raise RunError(f"{path}: is not empty and holds no run; choose a new folder")
         if known.exists():
             try:
                 before = json.loads(known.read_text("utf-8"))
@@ -91,6 +95,15 @@ class RunFolder:
         except OSError as error:
             raise RunError(f"{self.path}: cannot be written ({error.strerror})") from None
         self._write("state/arguments.json", json.dumps(self._arguments, indent=1))
+        now = _git_commit()
+        if now not in self.commits:
+            self._write("state/commits.txt", "\n".join([*self.commits, now]))
+
+    @property
+    def commits(self) -> list[str]:
+        """The commits of the code that trained: one, or more where a run was gone on with."""
+        known = self.state / "commits.txt"
+        return known.read_text("utf-8").splitlines() if known.exists() else []
 
     def use(self, samples: Sequence[Sample]) -> None:
         """Say which photos a run trains on; a resumed one must have the same, pixel for pixel.
@@ -126,28 +139,35 @@ class RunFolder:
         recipe: ModuleType,
         problems: Iterable[Problem] = (),
     ) -> None:
-        """Write everything; `model.keras` last, since its presence says the run is whole."""
-        self._write("problems.csv", _problem_table(problems))
-        self._write("command.txt", command_line() + "\n")
-        self._write("card.json", card.to_json())
-        self._write("metrics.json", json.dumps(metrics, indent=1))
-        self._write("recipe.py", inspect.getsource(recipe))
-        self._write("split.csv", self._split_table(samples))
+        """Write everything; `model.keras` last, since its presence says the run is whole.
+
+        Raises:
+            RunError: It cannot be written; the run can be gone on with.
+        """
         part = self.path / "part.keras"
         try:
+            self._write("problems.csv", _problem_table(problems))
+            self._write("command.txt", command_line() + "\n")
+            self._write("card.json", card.to_json())
+            self._write("metrics.json", json.dumps(metrics, indent=1))
+            self._write("recipe.py", inspect.getsource(recipe))
+            self._write("split.csv", self._split_table(samples))
             model.save(part)
             os.replace(part, self.path / "model.keras")
-        except OSError as error:
+        except (OSError, OutputError) as error:
             with contextlib.suppress(OSError):
                 part.unlink()
-            raise RunError(
-                f"{self.path}: model.keras cannot be written ({error.strerror or error}); make "
-                "room and go on with --resume"
-            ) from None
+            what = str(error)
+            if isinstance(error, OSError):
+                what = f"{self.path}: model.keras cannot be written ({error.strerror or error})"
+            raise RunError(f"{what}; make room and go on with --resume") from None
         shutil.rmtree(self.state)
 
     def abandon(self) -> None:
-        """Leave nothing of a run that trained no epoch: an option of it was wrong."""
+        """Leave nothing of a run that trained no epoch: an option of it was wrong.
+
+        The folder was empty or not there when the run began, so nothing in it is anybody else's.
+        """
         if not (self.state / "progress.json").exists():
             for made in (self.state, self.path / "faces", self.path / "tensorboard"):
                 shutil.rmtree(made, ignore_errors=True)
@@ -217,7 +237,7 @@ def command_line(names_only: bool = False) -> str:
     return shlex.join(["python", "-m", "train", *words])
 
 
-def git_commit() -> str:
+def _git_commit() -> str:
     """Return the checkout's commit, "+" appended if it was changed, or "unknown"."""
     here = Path(__file__).parent
     try:

@@ -57,8 +57,9 @@ def score_report(
         "precision": round(said.precision, 4),
         "coverage": round(said.coverage, 4),
     }
-    if {"happy", "sad"} <= set(labels):
-        pair, n = pair_accuracy(scores, truth, (labels.index("happy"), labels.index("sad")))
+    pair_of = [labels.index(name) for name in ("happy", "sad") if name in labels]
+    if len(pair_of) == 2 and np.isin(truth, pair_of).any():
+        pair, n = pair_accuracy(scores, truth, (pair_of[0], pair_of[1]))
         low, high = (round(x, 4) for x in wilson(round(pair * n), n))
         report["happy_sad"] = {"accuracy": round(pair, 4), "n": n, "interval": [low, high]}
     return report

@@ -86,5 +86,8 @@ def test_model_of_another_run_is_refused(run: Path, color_model: Path) -> None:
 
 def test_run_without_test_photos_is_refused(tmp_path: Path) -> None:
     (tmp_path / "split.csv").write_text("path,label,split\na.png,red,val\n")
+    with pytest.raises(SourceError, match=r"model\.keras: no such file; --run takes the finished"):
+        photos_to_score(tmp_path)
+    (tmp_path / "model.keras").touch()
     with pytest.raises(SourceError, match="no row whose split is test"):
         photos_to_score(tmp_path)

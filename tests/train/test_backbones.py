@@ -177,6 +177,22 @@ def test_file_of_other_weights_is_refused_in_one_line(
     assert "\n" not in message
 
 
+def test_weights_that_are_fetched_are_those_of_224_px(backbone, author, monkeypatch) -> None:
+    family = keras.applications.MobileNet
+    fetched = author(family, side=224, alpha=0.25)
+
+    def online(**options: Any) -> Any:
+        if options["weights"] is None:
+            return family(**options)
+        assert options["input_shape"] == (224, 224, 3)
+        return fetched
+
+    monkeypatch.setattr(keras.applications, "MobileNet", online)
+    found = backbone("mobilenet-0.25", "imagenet").get_weights()
+    for weight, then in zip(found, fetched.get_weights(), strict=True):
+        assert (weight == then).all()
+
+
 def test_download_that_fails_says_what_else_can_be_done(backbone, monkeypatch) -> None:
     family = keras.applications.MobileNet
 

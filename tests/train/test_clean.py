@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from train.data.clean import Dataset, read_dataset
+from train.data.clean import Dataset, read_background, read_dataset
 from train.data.samples import Problem
 from train.errors import DataError
 
@@ -406,6 +406,32 @@ def test_photo_that_has_two_labels_in_train_and_a_third_in_test_stays_in_test(
 
 
 # What cannot be trained on
+
+
+def test_background_holds_no_photo_of_the_dataset(pets, draw, again) -> None:
+    dataset = read_dataset(pets, None, seed=1)
+    held = next(s for s in dataset.samples if s.split == "test")
+    scene = cv2.imread(str(held.path))
+    near = cv2.add(cv2.resize(scene, (40, 40), interpolation=cv2.INTER_AREA), (9, 9, 9, 0))
+    draw("others/emu/same.png", scene)
+    draw("others/emu/near.png", near)
+    for i in range(3):
+        draw(f"others/emu/{i}.png", 700 + i)
+        draw(f"others/yak/{i}.png", 800 + i)
+    draw("others/yak/again.png", 800)
+    Path("others/yak/bad.png").write_bytes(b"")
+    others = read_background(Path("others"), dataset.samples)
+    assert {s.split for s in others.samples} == {"train"}
+    assert sorted(s.path.as_posix() for s in others.samples) == [
+        "others/emu/0.png", "others/emu/1.png", "others/emu/2.png",
+        "others/yak/0.png", "others/yak/1.png", "others/yak/2.png",
+    ]  # fmt: skip
+    assert sorted((p.path.name, p.kind, p.other and p.other.name) for p in others.problems) == [
+        ("again.png", "repeat", "0.png"),
+        ("bad.png", "not a photo", None),
+        ("near.png", "repeat", held.path.name),
+        ("same.png", "repeat", held.path.name),
+    ]
 
 
 def _refusal(root: Path) -> str:

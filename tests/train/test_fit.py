@@ -203,11 +203,11 @@ def _fail_to_write(patch: pytest.MonkeyPatch, epoch: int, error: BaseException) 
 
     write, calls = checkpoint.write_whole, []
 
-    def fail(path: Path, data: bytes) -> None:
+    def fail(path: Path, data: bytes, **how: bool) -> None:
         calls.append(path.name)
         if calls.count("progress.json") == epoch:
             raise error
-        write(path, data)
+        write(path, data, **how)
 
     patch.setattr(checkpoint, "write_whole", fail)
 

@@ -57,7 +57,7 @@ def test_subfolder_is_a_group_in_folders_of_splits_too() -> None:
         "train/dog/2.png", "test/cat/dora/3.png",
     )  # fmt: skip
     assert [(s.path.parts[1], s.group) for s in scan(root) if s.label == "cat"] == [
-        ("test", "cat/dora/3.png"),
+        ("test", "dora"),
         ("train", "anna"), ("train", "anna"),
         ("train", "ben"), ("train", "ben"),
         ("train", "cleo"), ("train", "cleo"),
@@ -70,6 +70,19 @@ def test_fewer_than_three_subfolders_cannot_be_shared_out_and_mean_nothing(folde
     assert [s.group for s in scan(root)] == [
         *(f"cat/{f}/{i}.png" for f in folders for i in range(3)), "dog/1.png"
     ]  # fmt: skip
+
+
+def test_subfolders_are_counted_over_all_classes() -> None:
+    root = _layout(
+        "happy/anna/1.png", "happy/ben/1.png", "happy/cleo/1.png", "sad/anna/1.png",
+        "sad/ben/1.png", "sad/2.png",
+    )  # fmt: skip
+    assert [s.group for s in scan(root)] == ["anna", "ben", "cleo", "sad/2.png", "anna", "ben"]
+
+
+def test_loose_photos_are_no_subfolders() -> None:
+    root = _layout("cat/a/1.png", "cat/b/1.png", "cat/2.png", "cat/3.png", "dog/1.png")
+    assert [s.group for s in scan(root)][2:] == ["cat/a/1.png", "cat/b/1.png", "dog/1.png"]
 
 
 def test_photos_of_one_name_in_two_classes_are_not_one_group() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from edge_runtime.errors import OutputError
 from edge_runtime.model.card import InputSpec, ModelCard
 from train.data.samples import Problem, Sample
 from train.errors import RunError
@@ -36,7 +37,9 @@ def test_nothing_is_written_before_the_photos_are_known() -> None:
     run = _run()
     assert not ROOT.exists()
     run.use(PHOTOS)
-    assert sorted(p.name for p in (ROOT / "state").iterdir()) == ["arguments.json", "photos.csv"]
+    assert sorted(p.name for p in (ROOT / "state").iterdir()) == [
+        "arguments.json", "commits.txt", "photos.csv"
+    ]  # fmt: skip
 
 
 def test_run_goes_on_with_the_same_options_and_photos_in_any_order() -> None:
@@ -97,6 +100,56 @@ def test_run_does_not_go_on_with_other_photos(now: list[Sample], how: str, first
         f"{Path.cwd() / 'data' / first}); put them back, or start anew with another --output"
     )
     assert (ROOT / "state/photos.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_folder_of_something_else_is_not_written_into(resume: bool) -> None:
+    (ROOT / "faces").mkdir(parents=True)
+    (ROOT / "faces/anna.jpg").touch()
+    with pytest.raises(RunError) as caught:
+        _run(resume)
+    assert str(caught.value) == "run: is not empty and holds no run; choose a new folder"
+
+
+def test_commits_of_all_that_trained_are_kept(monkeypatch) -> None:
+    for commit in ("aaa", "aaa", "bbb"):
+        monkeypatch.setattr("train.run_folder._git_commit", lambda commit=commit: commit)
+        run = _run(resume=True)
+        run.begin()
+    assert run.commits == ["aaa", "bbb"]
+
+
+@pytest.mark.parametrize("file", ["card.json", "split.csv", "part.keras"])
+def test_run_whose_disk_is_full_at_the_end_can_be_gone_on_with(monkeypatch, file: str) -> None:
+    import train.run_folder as module
+
+    def full(path: Path, *more: Any, **how: Any) -> None:
+        if path.name == file:
+            raise OutputError(f"{path}: cannot be written (No space left on device)")
+        write(path, *more, **how)
+
+    def no_room(self: Any, path: Path) -> None:
+        path.write_bytes(b"half of")
+        raise OSError(28, "No space left on device")
+
+    write = module.write_whole
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_whole", full)
+        if file == "part.keras":
+            patch.setattr(keras.Model, "save", no_room)
+        with pytest.raises(RunError) as caught:
+            _finish([])
+    assert str(caught.value).endswith(
+        "cannot be written (No space left on device); make room and go on with --resume"
+    )
+    assert not {"model.keras", "part.keras"} & {p.name for p in ROOT.iterdir()}
+    _finish([])
+    assert (ROOT / "model.keras").exists()
+
+
+def test_empty_folder_is_as_good_as_none() -> None:
+    ROOT.mkdir()
+    _run().use(PHOTOS)
 
 
 @pytest.mark.parametrize("trained", [False, True], ids=["no epoch", "an epoch"])

@@ -14,7 +14,7 @@ from train.data.samples import Problem, Sample
 from train.data.splits import split, split_rule
 from train.errors import DataError
 
-__all__ = ["Dataset", "read_dataset"]
+__all__ = ["Dataset", "read_background", "read_dataset"]
 
 _FEWEST = 4  # of which one is to validate on
 _ORDER = {"train": 0, "": 0, "val": 1, "test": 2}
@@ -75,6 +75,35 @@ def read_dataset(
     dataset = Dataset(samples, problems, split_rule(files, seed))
     _check_enough(root, files, dataset)
     return dataset
+
+
+def read_background(root: Path, beside: Sequence[Sample]) -> Dataset:
+    """Scan and inspect a folder of further classes that only teach, all of it for training.
+
+    Left out: what is no photo, damaged, tiny or blank, a further copy of the same pixels, and
+    every photo that is, or nearly is, one of those it stands beside: it may be one to test on.
+
+    Args:
+        root: See `scan`.
+        beside: The photos of the dataset.
+
+    Raises:
+        DataError: The folder cannot be trained on.
+    """
+    files = scan(root)
+    with progress("looking at the other photos", len(files) + len(beside)) as step:
+        known, _ = inspect(beside, step)
+        found, problems = inspect(files, step)
+    both = known + [(replace(s, split="train"), p) for s, p in found]
+    prints = [p for _, p in both]
+    pairs = [(g[0], i, "the same pixels") for g in exact_repeats(prints) for i in g[1:]]
+    pairs += [(i, j, "nearly the same") for i, j in near_repeats(prints) if i < len(known)]
+    out: dict[int, Problem] = {}
+    for i, j, how in pairs:
+        if j >= len(known):
+            out.setdefault(j, _repeat("repeat", both[j][0], both[i][0], how))
+    samples = [s for k, (s, _) in enumerate(both) if k >= len(known) and k not in out]
+    return Dataset(samples, [*problems, *out.values()])
 
 
 def _without_exact(

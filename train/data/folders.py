@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from train.data.samples import Sample
@@ -31,8 +32,8 @@ def scan(root: Path, classes: tuple[str, ...] | None = None) -> list[Sample]:
 
     `root/CLASS/*` leaves the split empty, `root/SPLIT/CLASS/*` keeps it (train or training; val,
     valid, validation or public_test; test, testing or private_test). Files of a subfolder of a
-    class are one group, where the class has three or more. Hidden files and folders are passed
-    over.
+    class are one group, with those of its namesakes in other classes, where there are three
+    subfolders or more. Hidden files and folders are passed over.
 
     Args:
         root: The folder.
@@ -64,14 +65,20 @@ def scan(root: Path, classes: tuple[str, ...] | None = None) -> list[Sample]:
     else:
         parts = [(root, "")]
     samples: list[Sample] = []
+    subfolders: list[str] = []
     empty: list[Path] = []
     for top, split in parts:
         for folder in _class_folders(top, classes, must_exist=split in ("", "train")):
             files = _files(folder)
             if not files:
                 empty.append(folder)
-            groups = _groups(files, folder)
-            samples += [Sample(p, folder.name, split, groups[p]) for p in files]
+            inside = [p.relative_to(folder) for p in files]
+            alone = [f"{folder.name}/{p.as_posix()}" for p in inside]
+            samples += [Sample(p, folder.name, split, g) for p, g in zip(files, alone, strict=True)]
+            subfolders += [p.parts[0] if len(p.parts) > 1 else "" for p in inside]
+    # One or two cannot be shared out to three splits: then they mean nothing.
+    if len(set(subfolders) - {""}) >= _FEWEST_GROUPS:
+        samples = [replace(s, group=f or s.group) for s, f in zip(samples, subfolders, strict=True)]
     if empty:
         raise DataError(
             f"{empty[0]}: the class folder is empty; put photos into it or remove it"
@@ -104,15 +111,6 @@ def _files(folder: Path) -> list[Path]:
         for p in folder.rglob("*")
         if p.is_file() and not any(part.startswith(".") for part in p.relative_to(folder).parts)
     )
-
-
-def _groups(files: Sequence[Path], folder: Path) -> dict[Path, str]:
-    """Return each file's group: the subfolder it lies in, or its own path below the class."""
-    alone = {p: f"{folder.name}/{p.relative_to(folder).as_posix()}" for p in files}
-    inside = {p: p.relative_to(folder).parts for p in files}
-    groups = {p: parts[0] if len(parts) > 1 else alone[p] for p, parts in inside.items()}
-    # One or two subfolders cannot be shared out to three splits: then they mean nothing.
-    return groups if len(set(groups.values())) >= _FEWEST_GROUPS else alone
 
 
 def _check_classes(root: Path, samples: Sequence[Sample]) -> None:

@@ -137,7 +137,9 @@ def _loaded(name: str, kind: _Kind, weights: str, shape: tuple[int, ...]) -> ker
     if weights == "imagenet":
         try:
             with native_noise_silenced(), contextlib.redirect_stdout(sys.stderr):
-                return kind.build(weights="imagenet", input_shape=shape)
+                # Whatever the input's size: Keras has other MobileNet weights for each, and ours
+                # are measured with those of 224 px.
+                return kind.build(weights="imagenet", input_shape=(224, 224, 3))
         except Exception as error:  # Keras raises a bare Exception when a download fails
             if isinstance(error, KeyboardInterrupt) or "URL fetch failure" not in str(error):
                 raise

@@ -15,6 +15,7 @@ of 24 px or more, 128 photos); n = 1 run.
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -39,7 +40,7 @@ from train.fit import fit, one_cycle
 from train.networks.detector_loss import DetectorLoss
 from train.networks.face_detector import decoded_model, detector_network
 from train.precision import compiles_faster
-from train.run_folder import RunFolder, command_line, git_commit
+from train.run_folder import RunFolder, command_line
 
 __all__ = ["train_detector"]
 
@@ -85,11 +86,20 @@ def train_detector(
     run = RunFolder(output, arguments, resume)
     keras.utils.set_random_seed(seed)
     photos = read_annotations(boxes, seed)
+    marked = read_people(people) if people else []
+    faces = _pictures(portraits)
+    no_faces = [path for folder in faceless for path in _pictures(folder)]
+    run.use(
+        [
+            *(_sample(p.path, p.split, p.label) for p in [*photos, *marked]),
+            *(_sample(path, "train") for path in [*faces, *no_faces]),
+        ]
+    )
     maker = SceneMaker(
         [p for p in photos if p.split == "train"],
-        read_people(people) if people else [],
-        _pictures(portraits),
-        [path for folder in faceless for path in _pictures(folder)],
+        marked,
+        faces,
+        no_faces,
         INPUT.height_px,
         INPUT.width_px,
     )
@@ -120,13 +130,13 @@ def train_detector(
             "minutes": round(progress.seconds / 60, 1),
             "machine": f"{machine['cores']} cores, {machine['cpu']}",
             "command": command_line(names_only=True),
-            "commit": git_commit(),
+            "commit": " ".join(run.commits),
             "data": f"{boxes.name} (photos), {portraits.name} (portraits), "
             + ", ".join(p.name for p in faceless)
             + (f", {people.name} (faces ignored)" if people else ""),
         },
     )
-    samples = [Sample(p.path, p.label, p.split) for p in photos]
+    samples = [_sample(p.path, p.split, p.label) for p in photos]
     run.finish(decoded, card, samples, metrics, sys.modules[__name__])
 
 
@@ -144,6 +154,11 @@ def score(model: keras.Model, photos: Sequence[AnnotatedPhoto]) -> dict[str, obj
         found.append((np.asarray(boxes[sure][keep] / scale, np.float32), scores[sure][keep]))
     figures = average_precision(found, [p.boxes for p in photos], COUNTED_FROM_PX)
     return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(figures).items()}
+
+
+def _sample(path: Path, split: str, label: str = "") -> Sample:
+    content = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    return Sample(path, label, split, content=content)
 
 
 def _pictures(folder: Path) -> list[Path]:

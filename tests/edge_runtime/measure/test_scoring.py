@@ -21,6 +21,10 @@ def test_report_says_how_many_how_sure_and_what_is_withheld() -> None:
     assert report["happy_sad"]["accuracy"] == 0.75
 
 
+def test_photos_of_neither_happy_nor_sad_get_no_such_line() -> None:
+    assert "happy_sad" not in score_report(SCORES[4:], TRUTH[4:], LABELS, None)
+
+
 def test_labels_without_happy_and_sad_get_no_such_line() -> None:
     assert "happy_sad" not in score_report(SCORES, TRUTH, ("a", "b", "c"), None)
 
