@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -58,8 +59,18 @@ def export(
     with native_noise_silenced():
         from export.pipeline import ExportOptions, export_run
 
+    command = ["python", "-m", "export", run.resolve().name, output.name]
+    asked: dict[str, tuple[object, object]] = {
+        "--precision": (precision, "int8"),
+        "--max-drop": (max_drop, 0.5),
+        "--min-agreement": (min_agreement, 0.98),
+        "--calibration": (calibration, 256),
+        "--golden": (golden and golden.name, None),
+    }
+    for option, (given, default) in asked.items():
+        command += [] if given == default else [option, str(given)]
     options = ExportOptions(
         precision, max_drop, min_agreement, calibration, golden,
-        provenance=(("data_license", license_note),),
+        provenance=(("data_license", license_note), ("export", shlex.join(command))),
     )  # fmt: skip
     export_run(run, output, options, lambda line: print(line, file=sys.stderr))

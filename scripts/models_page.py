@@ -60,17 +60,17 @@ def page() -> str:
 
 def _overview(results: dict[str, Any]) -> str:
     lines = [
-        "| model | int8 on test | fp32 | Keras | n | bytes | MACs | latency int8 / fp32 |",
-        "|---|---|---|---|---|---|---|---|",
+        "| model | int8 on test | fp32 | Keras | n | bytes | MACs | int8 latency | of fp32's |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, result in results.items():
         test, model = result["test"], result["model"]
-        latency = result["latency_ms"]
-        p50 = " / ".join(f"{latency[k]['p50']:.2f}" for k in ("int8", "fp32") if k in latency)
+        latency, ratio = result["latency_ms"], result["ratio"]["int8 / fp32"]
         lines.append(
-            f"| [{name}](#{name}) | {_figure(test['int8'])} | {_bare(test.get('fp32'))} | "
-            f"{_bare(test['keras'])} | {test['int8']['n']:,} | {model['bytes']:,} | "
-            f"{model['macs'] / 1e6:.1f} M | {p50} ms |"
+            f"| [{name}](#{name}) | {_figure(test['int8'])} | {_figure(test['fp32'], '')} | "
+            f"{_figure(test['keras'], '')} | {test['int8']['n']:,} | {model['bytes']:,} | "
+            f"{model['macs'] / 1e6:.1f} M | {latency['int8']['p50']:.2f} ms | "
+            f"{ratio['median']:.2f} ({ratio['p5']:.2f} to {ratio['p95']:.2f}) |"
         )
     return "\n".join(lines) + "\n"
 
@@ -80,7 +80,8 @@ def _section(name: str, result: dict[str, Any], baselines: dict[str, Any]) -> st
     best = test["int8"]
     lines = [f"## {name}", ""]
     if "command" in origin:
-        lines += ["    " + origin["command"].replace(" --resume", ""), ""]  # older cards have it
+        lines += ["    " + origin["command"].replace(" --resume", "")]  # older cards have it
+    lines += ["    " + origin.get("export", f"python -m export RUN {name}.onnx"), ""]
     lines += ["| | |", "|---|---|"]
     recipe = origin["recipe"]
     rows = {
@@ -183,14 +184,6 @@ def _figure(report: dict[str, Any], bold: str = "**") -> str:
         return f"AP {report['average_precision']:.4f} ({report['faces']} faces)"
     low, high = report["interval"]
     return f"{bold}{report['accuracy']:.1%}{bold} ({low:.1%} to {high:.1%})"
-
-
-def _bare(report: dict[str, Any] | None) -> str:
-    if report is None:
-        return ""
-    if "average_precision" in report:
-        return f"{report['average_precision']:.4f}"
-    return f"{report['accuracy']:.1%}"
 
 
 def _share(value: float | None) -> str:

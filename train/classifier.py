@@ -25,7 +25,7 @@ from edge_runtime.model.session import SessionOptions, open_session
 from train.data.batches import one_hot
 from train.data.clean import Dataset, read_background, read_dataset
 from train.data.face_crops import cut_faces
-from train.data.samples import Sample
+from train.data.samples import Sample, truth_of
 from train.data.votes import read_votes, voted_targets
 from train.errors import DataError, RunError
 from train.identity import train_identity
@@ -36,7 +36,7 @@ from train.precision import choose_policy, make_deterministic
 from train.recipe import Recipe
 from train.report.make import write_report
 from train.run_folder import RunFolder, command_line
-from train.scoring import answers, cool, truth_of
+from train.scoring import answers, cool
 from train.softmax import train_softmax
 
 __all__ = ["train_classifier"]

@@ -102,6 +102,13 @@ def _classifier(recipe: str, lacks: frozenset[str]) -> Callable[..., None]:
         learning_rate: Annotated[
             float | None, typer.Option(min=1e-7, help="Largest of the run.")
         ] = None,
+        schedule: Annotated[
+            str | None, typer.Option(help="Of the learning rate: one-cycle, cosine or constant.")
+        ] = None,
+        ema: Annotated[
+            float | None,
+            typer.Option(min=0, max=0.99999, help="Keep an average of the weights, as 0.999."),
+        ] = None,
         votes: Annotated[
             Path | None, typer.Option(help="CSV of votes: file, and a column a label.")
         ] = None,
@@ -132,8 +139,8 @@ def _classifier(recipe: str, lacks: frozenset[str]) -> Callable[..., None]:
             module = importlib.import_module(f"train.recipes.{recipe}")
         options = TrainOptions(
             data, output, name, _names(classes), architecture, backbone, weights, size, epochs,
-            batch, learning_rate, votes, background, balance, patience, precision, deterministic,
-            seed, resume,
+            batch, learning_rate, schedule, ema, votes, background, balance, patience, precision,
+            deterministic, seed, resume,
         )  # fmt: skip
         train_classifier(module.RECIPE, module, options)
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edge_runtime.model.card import Reject
 from train.data.batches import PhotoBatches, one_hot
-from train.data.samples import Sample
+from train.data.samples import Sample, truth_of
 from train.fit_photos import fit_photos
 from train.job import Job, Trained
 from train.networks.exported_faces import load_exported
@@ -24,7 +24,6 @@ from train.networks.face_embedding import (
 from train.networks.transfer import unfreeze_backbone
 from train.part_people import part_people
 from train.precision import choose_policy
-from train.scoring import truth_of
 
 __all__ = ["train_identity"]
 

@@ -24,6 +24,8 @@ class TrainOptions:
         epochs: Passes over the training photos.
         batch: Photos a step.
         learning_rate: Largest of the run.
+        schedule: Of the learning rate, see `train.recipe.Plan`.
+        ema: Momentum of the average of the weights.
         votes: Table of votes, see `train.data.votes.read_votes`.
         background: Folder with a folder a person who teaches faces and is no answer.
         balance: How far rare classes count more: none, sqrt, or full.
@@ -45,6 +47,8 @@ class TrainOptions:
     epochs: int | None = None
     batch: int | None = None
     learning_rate: float | None = None
+    schedule: str | None = None
+    ema: float | None = None
     votes: Path | None = None
     background: Path | None = None
     balance: str = "none"

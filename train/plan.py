@@ -6,14 +6,14 @@ import hashlib
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from edge_runtime.errors import OptionError
 from train.errors import DataError
 from train.networks.backbones import check_backbone
 from train.networks.exported_faces import exported_file
 from train.options import TrainOptions
-from train.recipe import SHIPPED, Plan, Recipe
+from train.recipe import SHIPPED, Plan, Recipe, Schedule
 
 __all__ = ["check_files", "plan_for", "run_arguments"]
 
@@ -27,6 +27,10 @@ def plan_for(recipe: Recipe, options: TrainOptions) -> tuple[str, Plan]:
         raise OptionError(f"--architecture {name}: expected {' or '.join(recipe.plans)}")
     if options.balance not in _BALANCES:
         raise OptionError(f"--balance {options.balance}: expected {' or '.join(_BALANCES)}")
+    if options.schedule not in (None, *get_args(Schedule)):
+        raise OptionError(
+            f"--schedule {options.schedule}: expected {' or '.join(get_args(Schedule))}"
+        )
     labels = recipe.labels(set(), options.classes) if options.classes else ()
     twice = next((label for label, count in Counter(labels).items() if count > 1), None)
     if twice is not None:
@@ -43,7 +47,9 @@ def plan_for(recipe: Recipe, options: TrainOptions) -> tuple[str, Plan]:
             f"--backbone, --size: architecture {name} takes the shipped face model as it is; name "
             "another with --weights FILE.onnx"
         )
-    asked = (options.epochs, options.learning_rate, options.patience)
+    asked = (
+        options.epochs, options.learning_rate, options.patience, options.schedule, options.ema
+    )  # fmt: skip
     if plan.frozen and options.weights == "none":
         raise OptionError(
             f"--weights none: architecture {name} trains only what follows its backbone; take "
@@ -51,8 +57,8 @@ def plan_for(recipe: Recipe, options: TrainOptions) -> tuple[str, Plan]:
         )
     if plan.frozen and any(value is not None for value in asked):
         raise OptionError(
-            f"--epochs, --learning-rate, --patience: architecture {name} trains its head alone, "
-            "in one go"
+            f"--epochs, --learning-rate, --patience, --schedule, --ema: architecture {name} trains "
+            "its head alone, in one go"
         )
     if options.votes and options.patience is not None:
         raise OptionError(
@@ -65,6 +71,8 @@ def plan_for(recipe: Recipe, options: TrainOptions) -> tuple[str, Plan]:
         "epochs": options.epochs,
         "batch": options.batch,
         "learning_rate": options.learning_rate,
+        "schedule": options.schedule,
+        "ema": options.ema,
     }
     plan = replace(plan, **{k: v for k, v in changed.items() if v is not None})
     if plan.exported and not plan.embedding:
@@ -105,6 +113,8 @@ def run_arguments(architecture: str, plan: Plan, options: TrainOptions) -> dict[
         "epochs": plan.epochs,
         "batch": plan.batch,
         "learning-rate": plan.learning_rate,
+        "schedule": plan.schedule,
+        "ema": plan.ema,
         "votes": options.votes and [str(options.votes.resolve()), _content(options.votes)],
         "background": options.background and str(options.background.resolve()),
         "balance": options.balance,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import keras
 
 from edge_runtime.model.card import InputSpec, Region, Resize, Task
 from train.data.batches import Augment
 
-__all__ = ["SHIPPED", "Plan", "Recipe"]
+__all__ = ["SHIPPED", "Plan", "Recipe", "Schedule"]
+
+Schedule: TypeAlias = Literal["one-cycle", "cosine", "constant"]
 
 SHIPPED = "shipped"  # as weights: the face model that came with edge-run
 
@@ -51,7 +53,7 @@ class Plan:
     weights: str = "imagenet"
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: float = 1e-3
-    schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
+    schedule: Schedule = "one-cycle"
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     augment: Augment | None = None

@@ -13,14 +13,9 @@ from edge_runtime.model.card import InputSpec
 from train.data.batches import PhotoBatches
 from train.data.samples import Sample
 
-__all__ = ["answers", "cool", "truth_of"]
+__all__ = ["answers", "cool"]
 
 _BATCH = 64
-
-
-def truth_of(samples: Sequence[Sample], labels: tuple[str, ...]) -> npt.NDArray[np.int64]:
-    """Return the index of each sample's label, int64 (N,)."""
-    return np.array([labels.index(s.label) for s in samples], np.int64)
 
 
 def answers(

@@ -495,6 +495,28 @@ def test_class_whose_train_photos_are_all_bad_is_refused(parted) -> None:
     )
 
 
+def test_class_without_photos_in_a_given_val_folder_is_refused(draw) -> None:
+    scene = 900
+    for part in ("train", "val", "test"):
+        for label in ("cat", "dog"):
+            for k in range(5):
+                draw(f"data/{part}/{label}/{k}.png", scene := scene + 1)
+    for path in Path("data/val/dog").iterdir():
+        path.write_bytes(b"")
+    assert _refusal(Path("data")) == (
+        "data: class dog has 10 usable photo(s) and none of them to validate on; put good ones "
+        "into its val folder"
+    )
+
+
+def test_two_folders_of_one_class_are_no_two_classes(draw) -> None:
+    for i in range(5):
+        draw(f"data/cat/{i}.png", i)
+        draw(f"data/cats/{i}.png", 10 + i)
+    with pytest.raises(DataError, match=r"^data: the class folders all stand for cat; two classes"):
+        read_dataset(Path("data"), None, 1, {"cats": "cat"})
+
+
 def test_folder_without_a_single_photo_is_refused() -> None:
     for label in ("cat", "dog"):
         Path("data", label).mkdir(parents=True)

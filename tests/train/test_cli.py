@@ -18,8 +18,8 @@ from train.cli import CLASSIFIERS, app
 ROOT = Path(__file__).parents[2]
 SHARED = {
     "--data", "--output", "--name", "--classes", "--architecture", "--size", "--epochs", "--batch",
-    "--learning-rate", "--balance", "--patience", "--precision", "--deterministic", "--seed",
-    "--resume", "--help",
+    "--learning-rate", "--schedule", "--ema", "--balance", "--patience", "--precision",
+    "--deterministic", "--seed", "--resume", "--help",
 }  # fmt: skip
 OWN = {
     "objects": set(),

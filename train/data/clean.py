@@ -178,6 +178,11 @@ def _repeat(kind: str, sample: Sample, other: Sample, how: str) -> Problem:
 
 
 def _check_enough(root: Path, files: Sequence[Sample], dataset: Dataset) -> None:
+    splits = {s.split for s in files}
+    if len({s.label for s in files}) < 2:
+        raise DataError(
+            f"{root}: the class folders all stand for {files[0].label}; two classes are needed"
+        )
     for label in sorted({s.label for s in files}):
         kept = [s for s in dataset.samples if s.label == label]
         if not kept:
@@ -189,15 +194,17 @@ def _check_enough(root: Path, files: Sequence[Sample], dataset: Dataset) -> None
             )
         for name, what in (("train", "to train on"), ("val", "to validate on")):
             if not any(s.split == name for s in kept):
+                # Else val is drawn, and nobody is drawn out of train altogether.
+                given = name == "train" or {"train", "val", "test"} <= splits
                 raise DataError(
                     f"{root}: class {label} has {len(kept)} usable photo(s) and none of them "
-                    f"{what}; {_remedy(name, len(kept))}"
+                    f"{what}; {_remedy(name, len(kept), given)}"
                 )
 
 
-def _remedy(lacks: str, photos: int) -> str:
-    if lacks == "train":
-        return "put good ones into its train folder"
+def _remedy(lacks: str, photos: int, given: bool) -> str:
+    if given:
+        return f"put good ones into its {lacks} folder"
     if photos < _FEWEST:
         return f"give it {_FEWEST} or more"
     return "those of a subfolder stay together, and near copies do: add others"

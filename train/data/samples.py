@@ -1,11 +1,15 @@
-"""One labelled photo, and why some are not used."""
+"""Labelled photos, and why some are not used."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Problem", "Sample"]
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Problem", "Sample", "truth_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +51,8 @@ class Problem:
     label: str
     other: Path | None = None
     kept: bool = False
+
+
+def truth_of(samples: Sequence[Sample], labels: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """Return the index of each sample's label, int64 (N,)."""
+    return np.array([labels.index(s.label) for s in samples], np.int64)

@@ -15,7 +15,7 @@ from edge_runtime.measure.calibration import reliability
 from edge_runtime.measure.confusion import confusion
 from edge_runtime.measure.scoring import SAID_PRECISION
 from edge_runtime.model.card import ModelCard
-from train.data.samples import Problem, Sample
+from train.data.samples import Problem, Sample, truth_of
 from train.report.charts import calibration_chart, curves
 from train.report.style import STYLE
 from train.report.thumbs import thumb
@@ -47,7 +47,7 @@ class RunFacts:
     Attributes:
         card: Of the trained model.
         command: How the run was started.
-        metrics: Figures of `train.scoring.figures` by split.
+        metrics: Figures by split, see `edge_runtime.measure.scoring.score_report`.
         history: Name to one value an epoch.
         counts: Photos by (label, split).
         problems: Files left out, or worth a look.
@@ -140,7 +140,7 @@ def _learned(facts: RunFacts) -> str:
 def _right(facts: RunFacts) -> str:
     figures = facts.metrics[facts.asked_name]
     labels = facts.card.labels
-    truth = _truth(facts.asked, labels)
+    truth = truth_of(facts.asked.samples, labels)
     totals = np.bincount(truth, minlength=len(labels))
     rows = "".join(
         f"<tr><th>{escape(label)}</th><td>{_share(figures['precision'][label])}</td>"
@@ -193,7 +193,7 @@ def _confused(counts: npt.NDArray[np.int64], labels: tuple[str, ...]) -> str:
 def _mistakes(facts: RunFacts) -> str:
     labels = facts.card.labels
     scores = facts.asked.scores
-    truth = _truth(facts.asked, labels)
+    truth = truth_of(facts.asked.samples, labels)
     wrong = np.flatnonzero(scores.argmax(1) != truth)
     worst = wrong[np.argsort(-scores[wrong].max(1), kind="stable")][:_SHOWN]
     if len(worst) == 0:
@@ -223,7 +223,7 @@ def _unseen(facts: RunFacts) -> str:
 
 def _calibration(facts: RunFacts) -> str:
     figures = facts.metrics[facts.asked_name]
-    truth = _truth(facts.asked, facts.card.labels)
+    truth = truth_of(facts.asked.samples, facts.card.labels)
     chart = calibration_chart(
         f"right against score, {facts.asked_name}", reliability(facts.asked.scores, truth)
     )
@@ -301,7 +301,7 @@ def _problem(problem: Problem) -> str:
 
 def _suspects(facts: RunFacts) -> str:
     labels = facts.card.labels
-    truth = _truth(facts.trained, labels)
+    truth = truth_of(facts.trained.samples, labels)
     scores = facts.trained.scores
     wrong = np.flatnonzero((scores.argmax(1) != truth) & (scores.max(1) >= _SURE))
     order = wrong[np.argsort(-scores[wrong].max(1), kind="stable")][:_SHOWN]
@@ -334,10 +334,6 @@ def _answered(facts: RunFacts, answered: Answered, i: int, truth: bool) -> str:
         f'<figure class="{kind}">{thumb(sample.path)}<figcaption><b>{said}</b> '
         f"{scores[best]:.2f}{is_label}</figcaption></figure>"
     )
-
-
-def _truth(answered: Answered, labels: tuple[str, ...]) -> npt.NDArray[np.int64]:
-    return np.array([labels.index(s.label) for s in answered.samples], np.int64)
 
 
 def _share(value: float | None) -> str:
