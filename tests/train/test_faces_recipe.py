@@ -1,0 +1,157 @@
+"""`python -m train faces` from folders of whole photos to a file that names people.
+
+The people are the demo clip's face, as it is and in two disguises the embedding parts well.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from edge_runtime.faces.detector import OnnxFaceDetector
+from edge_runtime.faces.portrait import portrait_face
+from edge_runtime.media.image import read_image
+from edge_runtime.media.sources import open_source
+from edge_runtime.model.catalog import find_model
+from edge_runtime.model.classifier import Classifier
+from edge_runtime.model.session import SessionOptions, open_session
+from train.errors import DataError, RunError
+
+pytestmark = pytest.mark.tensorflow
+keras = pytest.importorskip("keras")
+
+QUIET = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+DISGUISES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "anna": lambda face: face,
+    "ben": lambda face: cv2.resize(face[..., ::-1], None, fx=1.35, fy=0.9),
+    "cleo": lambda face: cv2.GaussianBlur(255 - cv2.resize(face, None, fx=0.8, fy=1.1), (5, 5), 0),
+}
+
+
+@pytest.fixture(scope="module")
+def detector() -> OnnxFaceDetector:
+    return OnnxFaceDetector(open_session(find_model("detector"), SessionOptions("cpu", 1)))
+
+
+@pytest.fixture(scope="module")
+def portrait(detector: OnnxFaceDetector) -> np.ndarray:
+    """The demo clip's face with half its size around it."""
+    frame = open_source("demo").read().image_bgr
+    left, top, right, bottom = portrait_face(detector, frame).box.astype(int)
+    border = (right - left) // 2
+    return frame[max(0, top - border) : bottom + border, left - border : right + border]
+
+
+@pytest.fixture
+def album(tmp_path: Path, portrait: np.ndarray, photo) -> Callable[..., Path]:
+    """Write photos of some people, each with its own background, place, size and light."""
+
+    def write(folder: str, people: tuple[str, ...], photos: int) -> Path:
+        rng = np.random.default_rng(len(folder))
+        for name in people:
+            (tmp_path / folder / name).mkdir(parents=True)
+            for i in range(photos):
+                scene = photo(int(rng.integers(1_000_000)), 320)
+                face = DISGUISES[name](portrait)
+                scale = rng.uniform(0.9, 1.2) * 180 / face.shape[0]
+                face = cv2.resize(face, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+                face = cv2.convertScaleAbs(face, alpha=rng.uniform(0.85, 1.1))
+                height, width = face.shape[:2]
+                y, x = (int(rng.integers(0, 320 - side)) for side in (height, width))
+                scene[y : y + height, x : x + width] = face
+                cv2.imwrite(str(tmp_path / folder / name / f"{i:02}.png"), scene)
+        return tmp_path / folder
+
+    return write
+
+
+def _train(data: Path, output: Path, **options: Any) -> Path:
+    from train.classifier import train_classifier
+    from train.options import TrainOptions
+    from train.recipes import faces
+
+    chosen = TrainOptions(data, output, **{"precision": "float32", **options})
+    train_classifier(faces.RECIPE, faces, chosen)
+    return output
+
+
+def _rows(run: Path, split: str) -> list[dict[str, str]]:
+    with (run / "split.csv").open(newline="") as file:
+        return [row for row in csv.DictReader(file) if row["split"] == split]
+
+
+@QUIET
+def test_folders_of_whole_photos_become_a_file_that_names_people(
+    album, detector: OnnxFaceDetector, tmp_path: Path
+) -> None:
+    from export.pipeline import ExportOptions, export_run
+
+    run = _train(album("people", ("anna", "ben"), 14), tmp_path / "run")
+    assert {row["path"].split("/")[0] for row in _rows(run, "train")} == {"faces"}
+    moved = run.rename(tmp_path / "moved")  # its faces are inside and move along
+    target = tmp_path / "people.onnx"
+    export_run(moved, target, ExportOptions(precision="fp32", calibration=8), lambda line: None)
+    session = open_session(target, SessionOptions("cpu", 1))
+    assert session.card.labels == ("anna", "ben")
+    names = Classifier(session)
+    for path in sorted(album("later", ("anna", "ben"), 6).rglob("*.png")):
+        image = read_image(path).image_bgr
+        face = portrait_face(detector, image)
+        assert names.classify(image, face.box).top(1)[0][0] == path.parent.name
+
+
+def test_person_without_a_face_is_refused_and_nothing_is_left(album, tmp_path: Path, photo) -> None:
+    data = album("people", ("anna",), 8)
+    (data / "tree").mkdir()
+    for i in range(8):
+        cv2.imwrite(str(data / "tree" / f"{i}.png"), photo(500 + i, 320))
+    with pytest.raises(DataError, match=r"^tree: no face was found in any of the photos to train"):
+        _train(data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+IDENTITY: dict[str, Any] = {
+    "architecture": "identity", "backbone": "mobilenet-0.25", "weights": "none", "size": 64,
+    "epochs": 2, "batch": 8, "deterministic": True,
+}  # fmt: skip
+
+
+def test_embedding_taught_with_others_goes_on_after_ctrl_c_as_if_never_stopped(
+    album, tmp_path: Path, monkeypatch
+) -> None:
+    data = album("people", ("anna", "ben"), 10)
+    others = album("others", ("cleo", "anna"), 6)
+    whole = _train(data, tmp_path / "whole", background=others, **IDENTITY)
+    card = (whole / "card.json").read_text()
+    assert '"labels": ["anna", "ben"]' in card  # cleo only teaches
+    assert '"on": "cosine"' in card
+
+    fit = keras.Model.fit
+
+    def pressed(self: Any, *args: Any, callbacks: Any, **more: Any) -> Any:
+        class CtrlC(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+                if epoch == 1:
+                    raise KeyboardInterrupt
+
+        return fit(self, *args, callbacks=[*callbacks, CtrlC()], **more)
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.Model, "fit", pressed)
+        with pytest.raises(RunError, match=r"^interrupted after epoch 1 of 2; go on with"):
+            _train(data, run, background=others, **IDENTITY)
+    monkeypatch.setattr("train.data.face_crops.portrait_face", None)  # faces are not sought again
+    _train(data, run, background=others, resume=True, **IDENTITY)
+    one, other = (
+        keras.saving.load_model(folder / "model.keras", compile=False).get_weights()
+        for folder in (whole, run)
+    )
+    for weight, then in zip(other, one, strict=True):
+        np.testing.assert_array_equal(weight, then)
