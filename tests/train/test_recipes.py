@@ -242,18 +242,13 @@ def test_interrupted_run_says_how_to_go_on_and_comes_out_the_same(
         train("expression", moved, run, resume=True, **BARS)
 
     train("expression", bars, run, resume=True, **BARS)
-    for row, then in zip(
-        read_rows(run / "history.csv"), read_rows(expression / "history.csv"), strict=True
-    ):
-        assert {k: float(v) for k, v in row.items()} == pytest.approx(
-            {k: float(v) for k, v in then.items()}, rel=1e-4, abs=1e-5
-        )
+    assert (run / "history.csv").read_text() == (expression / "history.csv").read_text()
     found, expected = (
         keras.saving.load_model(folder / "model.keras", compile=False).get_weights()
         for folder in (run, expression)
     )
     for weight, then in zip(found, expected, strict=True):
-        np.testing.assert_allclose(weight, then, atol=1e-5)
+        np.testing.assert_array_equal(weight, then)
     with pytest.raises(RunError, match="holds a finished run"):
         train("expression", bars, run, resume=True, **BARS)
 
