@@ -88,6 +88,18 @@ def expression(
 
 
 @app.command()
+def steady(
+    run: Annotated[Path, typer.Option(help="Run folder the model came from, on FER2013.")],
+    clips: Annotated[Path, typer.Option(help="Folder of clips of people with a steady face.")],
+    model: Annotated[str, typer.Option(help="Model file or shipped name.")] = "expression",
+) -> None:
+    """Changes of a face's label in clips, and accuracy on photos changed as by a camera."""
+    from benchmarks.steady import measure_steadiness
+
+    _write("steady", measure_steadiness(model, run, clips))
+
+
+@app.command()
 def false_faces(
     pictures: Annotated[Path, typer.Option(help="Folder of pictures without people.")],
     detector: Annotated[str, typer.Option(help="Model file or shipped name.")] = "detector",

@@ -23,12 +23,13 @@ BESIDE = {
     "seed": "`--architecture seed`",
     "random-seed-1": "the same recipe, `--seed 1`",
     "random-seed-2": "the same recipe, `--seed 2`",
-    "two_people": "two actors, whole photos, 66 to train on: the shipped embedding",
+    "two_people": "two actors, whole photos, 66 (12 of them val): the shipped embedding",
     "two_people-seed": "two actors, `--architecture seed`",
     "orl": "ORL's 39 people, 6 photos each to train on: the shipped embedding",
     "orl-seed": "ORL's 39 people, `--architecture seed`",
 }
 PEERS = {"expression": "expression.json"}
+STEADY = {"expression": "steady.json"}
 INTRO = """# The models
 
 Made by `make docs` from `benchmarks/results/`; do not edit. Each figure was measured by
@@ -55,6 +56,8 @@ def page() -> str:
         parts.append(_section(name, results[name], baselines))
         if name in PEERS:
             parts.append(_beside_peers(PEERS[name]))
+        if name in STEADY:
+            parts.append(_steadiness(STEADY[name]))
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -148,6 +151,26 @@ def _beside_peers(file: str) -> str:
         figures = [_figure(peer[key], bold="") for peer in peers.values()]
         n = next(iter(peers.values()))[key]["n"]
         lines.append(f"| {what} | {n:,} | {' | '.join(figures)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _steadiness(file: str) -> str:
+    result = json.loads((RESULTS / file).read_text("utf-8"))
+    tracks = [track for clip in result["clips"].values() for track in clip["tracks"].values()]
+    frames = sum(track["frames"] for track in tracks)
+    said = sum(track["said"] * track["frames"] for track in tracks) / frames
+    lines = [
+        f"As a camera may show a face (`{result['command']}`):",
+        "",
+        "| test photos, seven labels | int8 |",
+        "|---|---|",
+        *(f"| {change} | {_figure(row, '')} |" for change, row in result["photos"].items()),
+        "",
+        f"In {len(result['clips'])} clips of people with a steady face ({frames:,} faces, "
+        f"{len(tracks)} tracks) an expression is said in {said:.0%} of the frames, and what is "
+        f"said changes {sum(track['changes'] for track in tracks)} times, at most "
+        f"{max(track['changes'] for track in tracks)} times in one track.",
+    ]
     return "\n".join(lines) + "\n"
 
 

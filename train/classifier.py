@@ -56,7 +56,7 @@ def train_classifier(recipe: Recipe, module: ModuleType, options: TrainOptions) 
         RunError: The run folder cannot be used, or the run was interrupted.
     """
     architecture, plan = plan_for(recipe, options)
-    choose_policy(options.precision, bool(plan.backbone))
+    choose_policy(options.precision, plan.depthwise)
     check_files(plan, options)
     run = RunFolder(options.output, run_arguments(architecture, plan, options), options.resume)
     keras.utils.set_random_seed(options.seed)

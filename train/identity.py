@@ -40,7 +40,7 @@ def train_identity(job: Job) -> Trained:
         DataError: Too few people to learn from what parts people.
     """
     plan = job.plan
-    keras.config.set_dtype_policy(choose_policy(job.options.precision, bool(plan.backbone)))
+    keras.config.set_dtype_policy(choose_policy(job.options.precision, plan.depthwise))
     people = (*job.labels, *sorted({s.label for s in job.background} - set(job.labels)))
     taught = [*job.dataset.of("train"), *job.background]
     start = "none" if plan.exported else plan.weights

@@ -49,11 +49,16 @@ def compiles_faster() -> bool | str:
 
 
 def make_deterministic() -> None:
-    """Let the same seed give the same weights, at some cost in speed."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
+    """Let the same seed give the same weights, at some cost in speed.
 
-        tf.config.experimental.enable_op_determinism()
+    Raises:
+        OptionError: The backend is not TensorFlow.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise OptionError("--deterministic: only TensorFlow can; leave KERAS_BACKEND as it is")
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism()
 
 
 def _has_gpu() -> bool:

@@ -65,6 +65,11 @@ class Plan:
     deployed: Callable[[InputSpec, int], keras.Model] | None = None
 
     @property
+    def depthwise(self) -> bool:
+        """Whether the network has depthwise convolutions: all backbones but VGG16."""
+        return self.backbone not in ("", "vgg16")
+
+    @property
     def exported(self) -> bool:
         """Whether the weights are those of an exported model, whose embedding is taken as it is."""
         return self.weights == SHIPPED or self.weights.endswith(".onnx")

@@ -23,7 +23,7 @@ __all__ = ["train_softmax"]
 def train_softmax(job: Job) -> Trained:
     """Train the plan's network; its last layer is a Dense softmax named `scores`."""
     plan, spec, classes = job.plan, job.spec, len(job.labels)
-    keras.config.set_dtype_policy(choose_policy(job.options.precision, bool(job.plan.backbone)))
+    keras.config.set_dtype_policy(choose_policy(job.options.precision, job.plan.depthwise))
     if plan.network is None:
         model = transfer_network(spec, classes, plan.backbone, plan.weights)
     else:

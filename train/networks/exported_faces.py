@@ -8,9 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
-import onnx
 from keras import layers
-from onnx import numpy_helper
 
 from edge_runtime.errors import EdgeError
 from edge_runtime.model.catalog import find_model, shipped_models
@@ -41,6 +39,9 @@ def load_exported(model: keras.Model, weights: str | Path) -> None:
     Raises:
         EdgeError: The file cannot be read, or is of another architecture.
     """
+    import onnx  # only here: who trains from other weights needs none
+    from onnx import numpy_helper
+
     path = exported_file(str(weights))
     try:
         proto = onnx.load(path)
@@ -82,7 +83,7 @@ def _convolutions(model: keras.Model) -> list[tuple[Any, Any]]:
 
 
 def _value(
-    name: str, values: dict[str, npt.NDArray[Any]], made_by: dict[str, onnx.NodeProto]
+    name: str, values: dict[str, npt.NDArray[Any]], made_by: dict[str, Any]
 ) -> npt.NDArray[np.float32]:
     """Return a constant of the graph, dequantized where it is int8 or int32."""
     if name in values:

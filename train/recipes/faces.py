@@ -2,7 +2,7 @@
 
     python -m train faces --data people/ --output runs/people
 
-takes the shipped model's embedding as it is and finds a direction a person: 10 seconds for 66
+takes the shipped model's embedding as it is and finds a direction a person: seconds for 66
 photos of two people on 2 cores. The embedding itself comes from
 
     python scripts/face_people.py lfw/ people/ faces/
@@ -11,12 +11,13 @@ photos of two people on 2 cores. The embedding itself comes from
 
 Data: Labeled Faces in the Wild and 30 web photos each of 94 public figures (no license stated
 for either). The 94 and LFW's 50 people with 20 photos or more are answers, LFW's other people
-only teach; for each answer a sixth of the training photos is val, and a fifth of all are test.
+only teach (LFW's photos of 12 of the 94 train them too); for each answer a sixth of the training
+photos is val, and a fifth of all are test.
 
-Takes about 20 minutes on 2 cores (24 epochs, TensorFlow, bfloat16). The shipped int8 file, seed
-0, on test photos: 91.0% among all 144 (n = 964), 99.5% among LFW's 50 (n = 400), 85.8% among the
-94 (n = 564); n = 1 run. A frozen ImageNet backbone (`--architecture seed`): 43.6% among all. The
-two actors of the notebook's exercise, whole photos, 66 to train on: 21 of 21 (the embedding has
+Takes about 20 minutes on 2 cores (24 epochs, TensorFlow, float32). The shipped int8 file, seed 0,
+on test photos: 91.0% among all 144 (n = 964), 99.5% among LFW's 50 (n = 400), 85.8% among the 94
+(n = 564); n = 1 run. A frozen ImageNet backbone (`--architecture seed`): 43.6% among all. The two
+actors of the notebook's exercise, 66 whole photos (12 of them val): 21 of 21 (the embedding has
 seen other photos of both), the frozen backbone 20. ORL's 39 people, which it has never seen, 6
 photos each to train on: 81 of 81, the frozen backbone 80.
 """
