@@ -15,6 +15,7 @@ from edge_runtime.media.sinks import EventLines, VideoFile
 from edge_runtime.media.sources import open_source
 from edge_runtime.model.catalog import find_model
 from edge_runtime.model.classifier import Classifier
+from edge_runtime.model.onnx_file import load_model_file
 from edge_runtime.model.session import SessionOptions, open_session
 
 __all__ = ["measure_webcam"]
@@ -58,6 +59,9 @@ def measure_webcam(clip: str, model: str, repeats: int) -> dict[str, Any]:
         "schema": 1,
         "command": f"python -m benchmarks webcam --clip {Path(clip).name} --model {model}",
         "machine": describe_machine(),
+        "models": {
+            name: load_model_file(find_model(name)).card.sha256 for name in ("detector", model)
+        },
         "repeats": repeats,
         "frames_per_run": ways["every_frame"][0].frames,
         "peak_rss_mb": peak_rss_mb(),

@@ -64,7 +64,12 @@ def test_results_are_of_the_models_that_ship() -> None:
 
 
 def test_speed_in_the_readme_is_that_of_the_committed_results() -> None:
+    from edge_runtime.model.catalog import shipped_models
+    from edge_runtime.model.onnx_file import load_model_file
+
     webcam, startup = figures("webcam"), figures("startup")
+    for name, sha256 in webcam["models"].items():
+        assert load_model_file(shipped_models()[name]).card.sha256 == sha256
     text = readme()
     assert f"{webcam['every_frame_per_s']['median']:.0f} frames/s" in text
     assert f"{webcam['every_frame_recorded_per_s']['median']:.0f} frames/s" in text

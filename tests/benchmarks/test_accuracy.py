@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.accuracy import measure_accuracy, photos_to_score
 from edge_runtime.errors import OptionError, SourceError
+from edge_runtime.model.session import SessionOptions, open_session
 
 
 @pytest.fixture
@@ -91,3 +92,44 @@ def test_run_without_test_photos_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.keras").touch()
     with pytest.raises(SourceError, match="no row whose split is test"):
         photos_to_score(tmp_path)
+
+
+def test_detector_is_scored_in_pixels_of_the_photo(
+    tmp_path: Path, detector_model: Path, scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Photos of 256 px, twice the frame of `scene`: one face found, one missed, one invented."""
+    import cv2
+
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "model.keras").write_bytes(b"weights")
+    photos = {
+        "found": ([(32, 48)], "64 96 128 160"),
+        "missed": ([(32, 48)], "64 96 128 160;0 0 60 60"),
+        "invented": ([(32, 48), (80, 16)], "64 96 128 160"),
+    }
+    with (run / "split.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("path", "label", "split"))
+        for name, (squares, label) in photos.items():
+            image = cv2.resize(scene(*squares), (256, 256), interpolation=cv2.INTER_NEAREST)
+            cv2.imwrite(str(tmp_path / f"{name}.png"), image)
+            table.writerow((tmp_path / f"{name}.png", label, "test"))
+    session = open_session(detector_model, SessionOptions("cpu", 1))
+    monkeypatch.setattr("benchmarks.accuracy._keras", lambda path: session.run)
+    monkeypatch.setattr("benchmarks.accuracy._check_origin", lambda card, run: None)
+    monkeypatch.setattr("benchmarks.accuracy.measure_latency", lambda files: {})
+    monkeypatch.setattr("benchmarks.accuracy.count_macs", lambda path: 0)
+    test = measure_accuracy(str(detector_model), run, None, {})["test"]
+    assert test["keras"] == test["fp32"]
+    assert (test["fp32"]["faces"], test["fp32"]["n"]) == (4, 3)
+    assert test["fp32"]["recall"] == 0.75
+
+
+def test_float_file_of_other_weights_is_refused(
+    run: Path, model: Path, write_colors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.accuracy._keras", lambda path: None)
+    other = write_colors(golden=True, provenance={"weights_sha256": "f" * 64})
+    with pytest.raises(OptionError, match=r"^--fp32 .*: not of the same weights as "):
+        measure_accuracy(str(model), run, other, {})

@@ -59,19 +59,23 @@ def test_macs_are_those_of_one_picture(tmp_path: Path, nodes, weights, macs) -> 
     assert count_macs(_write(tmp_path / "m.onnx", nodes, weights)) == macs
 
 
-def test_quantized_file_has_as_many_macs_as_its_float_one() -> None:
-    """The shipped expression model: dequantized weights count as weights."""
-    from edge_runtime.model.catalog import shipped_models
-
-    path = shipped_models()["expression"]
-    proto = onnx.load(path)
-    values = {t.name: t for t in proto.graph.initializer}
-    kernels = {
-        n.output[0]: values[n.input[0]].dims
-        for n in proto.graph.node
-        if n.op_type == "DequantizeLinear" and n.input[0] in values
+def test_quantized_file_has_as_many_macs_as_its_float_one(tmp_path: Path) -> None:
+    """Weights behind a DequantizeLinear count as weights, and their scales as none."""
+    values = {
+        "w": np.zeros((4, 3, 3, 3), np.int8),
+        "scale": np.ones(4, np.float32),
+        "zero": np.zeros(4, np.int8),
     }
-    convolutions = [n for n in proto.graph.node if n.op_type == "Conv"]
-    weights = sum(int(np.prod(kernels[n.input[1]])) for n in convolutions if n.input[1] in kernels)
-    # Each weight is used at least once, and at most at each of the input's pixels.
-    assert weights < count_macs(path) < weights * 48 * 48
+    graph = helper.make_graph(
+        [
+            helper.make_node("DequantizeLinear", ["w", "scale", "zero"], ["floats"], axis=0),
+            helper.make_node("Conv", ["image", "floats"], ["out"], pads=[1, 1, 1, 1]),
+        ],
+        "g",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, 8, 8])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(v, n) for n, v in values.items()],
+    )
+    path = tmp_path / "int8.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
+    assert count_macs(path) == 4 * 64 * 27

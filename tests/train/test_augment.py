@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from train.data.augment import face_crop, found_face
+from train.data.augment import face_crop, found_face, photo, small_picture
 
 
 def _varied(image: np.ndarray, count: int = 80) -> list[np.ndarray]:
@@ -81,3 +81,39 @@ def test_found_face_moves_turns_and_lights_but_covers_nothing(dot) -> None:
     assert 1.5 < moved < 3.5  # 5% of 48 px, and the disk's own half pixel
     assert 0.75 < min(sizes) < 0.9 < 1.1 < max(sizes) < 1.3  # 0.81 to 1.21, never covered
     assert (dot.max(), len({out.tobytes() for out in outs})) == (255, 60)
+
+
+def test_small_picture_is_mirrored_shifted_by_an_eighth_and_covered_in_one_patch() -> None:
+    image = np.random.default_rng(0).integers(0, 100, (32, 32, 3), np.uint8)  # 125 covers
+    seen: set[tuple[int, int, bool]] = set()
+    for seed in range(400):
+        out = small_picture(image, np.random.default_rng(seed))
+        covered = (out == 125).all(2)
+        high, wide = (np.ptp(np.argwhere(covered), axis=0) + 1).tolist()
+        assert covered.sum() == high * wide <= 8 * 8
+        found = []
+        for flipped in (False, True):
+            bordered = np.pad(
+                image[:, ::-1] if flipped else image, ((4, 4), (4, 4), (0, 0)), "edge"
+            )
+            for y in range(9):
+                for x in range(9):
+                    if (out == bordered[y : y + 32, x : x + 32])[~covered].all():
+                        found.append((y, x, flipped))
+        assert len(found) == 1
+        seen.add(found[0])
+    assert {s[0] for s in seen} == {s[1] for s in seen} == set(range(9))
+    assert {s[2] for s in seen} == {False, True}
+
+
+def test_photo_is_enlarged_more_than_made_smaller_and_keeps_its_shape(dot) -> None:
+    outs = [photo(dot, np.random.default_rng(seed)) for seed in range(80)]
+    assert all(out.shape == dot.shape and out.dtype == np.uint8 for out in outs)
+    sizes = [
+        np.count_nonzero(out.mean(2) > out.mean(2).max() * 0.6) / np.count_nonzero(dot[..., 0])
+        for out in outs
+    ]
+    assert 0.75 < min(sizes) < 0.95  # 0.9 a side
+    assert 1.7 < max(sizes) < 2.5  # 1.5 a side
+    assert np.median(sizes) > 1.2
+    assert len({out.tobytes() for out in outs}) == 80
