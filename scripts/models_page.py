@@ -24,9 +24,17 @@ BESIDE = {
     "random-seed-1": "the same recipe, `--seed 1`",
     "random-seed-2": "the same recipe, `--seed 2`",
     "two_people": "two actors, whole photos, 66 (12 of them val): the shipped embedding",
+    "two_people-random-seed-1": "the same, `--seed 1`",
+    "two_people-random-seed-2": "the same, `--seed 2`",
     "two_people-seed": "two actors, `--architecture seed`",
     "orl": "ORL's 39 people, 6 photos each to train on: the shipped embedding",
+    "orl-random-seed-1": "the same, `--seed 1`",
+    "orl-random-seed-2": "the same, `--seed 2`",
     "orl-seed": "ORL's 39 people, `--architecture seed`",
+    "celeb5": "five actors and singers, 13 to 21 photos each: the shipped embedding",
+    "celeb5-random-seed-1": "the same, `--seed 1`",
+    "celeb5-random-seed-2": "the same, `--seed 2`",
+    "celeb5-seed": "the five, `--architecture seed`",
 }
 PEERS = {"expression": "expression.json"}
 STEADY = {"expression": "steady.json"}
