@@ -40,6 +40,21 @@ def test_agreed_expressions_in_the_readme_are_those_of_the_committed_result() ->
     assert f"{share} where most FER+ voters share the label (n = {n})" in readme()
 
 
+def test_steadiness_in_the_readme_is_that_of_the_committed_result() -> None:
+    from edge_runtime.model.catalog import shipped_models
+    from edge_runtime.model.onnx_file import load_model_file
+
+    result = figures("steady")
+    assert result["model"]["sha256"] == load_model_file(shipped_models()["expression"]).card.sha256
+    shares = [row["accuracy"] for name, row in result["photos"].items() if name != "as it is"]
+    tracks = [track for clip in result["clips"].values() for track in clip["tracks"].values()]
+    changes = [track["changes"] for track in tracks]
+    text = readme()
+    assert f"{100 * min(shares):.1f}% to {100 * max(shares):.1f}%" in text
+    assert f"{sum(changes)} in {sum(t['frames'] for t in tracks)} frames, {max(changes)}" in text
+    assert len(result["clips"]) == len(tracks) == 10
+
+
 def test_pets_in_the_readme_are_those_of_the_committed_results() -> None:
     pets = figures("accuracy-pets")["test"]["int8"]
     assert f"| {100 * pets['accuracy']:.1f}% (n = {pets['n']}) |" in readme()
