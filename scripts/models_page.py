@@ -60,7 +60,7 @@ def page() -> str:
     shipped = [name for name in SHIPPED if name in results]
     parts = [INTRO, _overview({name: results[name] for name in shipped})]
     for name in shipped:
-        baselines = {v: results[k] for k, v in _beside(name) if k in results}
+        baselines = [(what, results[key]) for key, what in _beside(name) if key in results]
         parts.append(_section(name, results[name], baselines))
         if name in PEERS:
             parts.append(_beside_peers(PEERS[name]))
@@ -86,7 +86,7 @@ def _overview(results: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _section(name: str, result: dict[str, Any], baselines: dict[str, Any]) -> str:
+def _section(name: str, result: dict[str, Any], baselines: list[tuple[str, dict[str, Any]]]) -> str:
     origin, test, machine = result["provenance"], result["test"], result["machine"]
     best = test["int8"]
     lines = [f"## {name}", ""]
@@ -129,7 +129,7 @@ def _section(name: str, result: dict[str, Any], baselines: dict[str, Any]) -> st
                 f"| {what} | {_figure(_main(other['test']))} | "
                 f"{_main(other['test'])['n']:,} | {other['model']['bytes']:,} | "
                 f"{other['model']['macs'] / 1e6:.1f} M |"
-                for what, other in baselines.items()
+                for what, other in baselines
             ),
             "",
         ]
