@@ -610,6 +610,7 @@ def test_detector_recipe_writes_a_run_folder_that_exports(
         cv2.imwrite(str(tmp_path / folder / "0.png"), picture)
     monkeypatch.setattr(detector, "STEPS_PER_EPOCH", 2)
     monkeypatch.setattr(detector, "BATCH", 2)
+    monkeypatch.setattr(sys, "argv", ["train", "detector", "--boxes", "/photos/boxes"])
 
     run = tmp_path / "run"
     detector.train_detector(
@@ -624,7 +625,7 @@ def test_detector_recipe_writes_a_run_folder_that_exports(
     assert (metrics["val"]["faces"], metrics["test"]["faces"]) == (1, 2)
     card = ModelCard.from_json((run / "card.json").read_text(), "card.json")
     assert card.provenance["data"].endswith("people (faces ignored)")
-    assert card.provenance["command"].startswith("python -m train ")
+    assert card.provenance["command"] == "python -m train detector --boxes boxes"
     assert card.provenance["minutes"] >= 0
 
     target = tmp_path / "detector.onnx"
