@@ -53,7 +53,7 @@ def _lit(*gains: float) -> Callable[[Image], Image]:
     return lambda image: np.clip(np.rint(image * factors), 0, 255).astype(np.uint8)
 
 
-# As much as our detector's crops of the training photos vary, and as far as the issue of a camera.
+# As our detector's crops and a camera's light vary.
 CHANGES: dict[str, Callable[[Image], Image]] = {
     "as it is": lambda image: image,
     "turned 15 degrees": _moved(turn=15),

@@ -71,33 +71,25 @@ def train_classifier(recipe: Recipe, module: ModuleType, options: TrainOptions) 
         background = others.samples
         dataset = replace(dataset, problems=[*dataset.problems, *others.problems])
     run.use([*dataset.samples, *background])
-    try:
-        try:
-            if recipe.find_faces:
-                dataset, background = _faces_of(dataset, background, spec, run)
-            _tell(dataset)
-            train = dataset.of("train")
-            job = Job(
-                plan=plan,
-                dataset=dataset,
-                labels=labels,
-                targets=one_hot(train, labels),
-                votes=_votes(train, labels, options),
-                weights=_weights(train, options.balance),
-                spec=spec,
-                run=run,
-                options=options,
-                background=tuple(background),
-            )
-            trained = train_identity(job) if plan.embedding else train_softmax(job)
-        except RunError:  # interrupted, or the disk is full: what is there can be gone on with
-            raise
-        except Exception:
-            run.abandon()
-            raise
+    with run.at_work():
+        if recipe.find_faces:
+            dataset, background = _faces_of(dataset, background, spec, run)
+        _tell(dataset)
+        train = dataset.of("train")
+        job = Job(
+            plan=plan,
+            dataset=dataset,
+            labels=labels,
+            targets=one_hot(train, labels),
+            votes=_votes(train, labels, options),
+            weights=_weights(train, options.balance),
+            spec=spec,
+            run=run,
+            options=options,
+            background=tuple(background),
+        )
+        trained = train_identity(job) if plan.embedding else train_softmax(job)
         _finish(trained, job, recipe, module, architecture)
-    except KeyboardInterrupt:
-        raise run.interrupted() from None
 
 
 def _tell(dataset: Dataset) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 from edge_runtime.errors import OptionError
+from train.data.samples import file_content
 from train.errors import DataError
 from train.networks.backbones import check_backbone
 from train.networks.exported_faces import exported_file
@@ -115,7 +115,7 @@ def run_arguments(architecture: str, plan: Plan, options: TrainOptions) -> dict[
         "learning-rate": plan.learning_rate,
         "schedule": plan.schedule,
         "ema": plan.ema,
-        "votes": options.votes and [str(options.votes.resolve()), _content(options.votes)],
+        "votes": options.votes and [str(options.votes.resolve()), file_content(options.votes)],
         "background": options.background and str(options.background.resolve()),
         "balance": options.balance,
         "patience": options.patience,
@@ -130,11 +130,4 @@ def _weights(plan: Plan) -> str | list[str]:
     path = exported_file(plan.weights) if plan.exported else Path(plan.weights)
     if not plan.backbone or not path.is_file():
         return plan.weights if plan.backbone else "none"
-    return [str(path.resolve()), _content(path)]
-
-
-def _content(path: Path) -> str:
-    try:
-        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    return [str(path.resolve()), file_content(path)]

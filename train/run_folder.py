@@ -26,7 +26,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -163,12 +163,30 @@ class RunFolder:
             raise RunError(f"{what}; make room and go on with --resume") from None
         shutil.rmtree(self.state)
 
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """See to it that whatever ends the work leaves a folder to go on with, or none.
+
+        Raises:
+            RunError: Ctrl-C was pressed.
+        """
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise self.interrupted() from None
+        except RunError:  # interrupted in an epoch, or the disk is full: it can be gone on with
+            raise
+        except Exception:
+            self.abandon()
+            raise
+
     def abandon(self) -> None:
         """Leave nothing of a run that trained no epoch: an option of it was wrong.
 
         The folder was empty or not there when the run began, so nothing in it is anybody else's.
         """
-        if not (self.state / "progress.json").exists():
+        trained = self.state / "progress.json", self.path / "model.keras"
+        if not any(path.exists() for path in trained):
             for made in (self.state, self.path / "faces", self.path / "tensorboard"):
                 shutil.rmtree(made, ignore_errors=True)
             with contextlib.suppress(OSError):

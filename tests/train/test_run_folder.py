@@ -102,6 +102,16 @@ def test_run_does_not_go_on_with_other_photos(now: list[Sample], how: str, first
     assert (ROOT / "state/photos.csv").read_bytes() == before
 
 
+def test_failure_after_the_model_was_written_removes_nothing() -> None:
+    run = _run()
+    run.use(PHOTOS)
+    (ROOT / "faces").mkdir()
+    (ROOT / "model.keras").touch()
+    with pytest.raises(ValueError, match="a bug"), run.at_work():
+        raise ValueError("a bug")
+    assert (ROOT / "faces").exists()
+
+
 @pytest.mark.parametrize("resume", [False, True])
 def test_folder_of_something_else_is_not_written_into(resume: bool) -> None:
     (ROOT / "faces").mkdir(parents=True)

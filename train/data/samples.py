@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Problem", "Sample", "truth_of"]
+from train.errors import DataError
+
+__all__ = ["Problem", "Sample", "file_content", "truth_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,8 @@ class Sample:
         split: train, val or test; empty until it is decided.
         group: Photos of one group stay in one split: those of a subfolder of the class folder
             (one person, one burst), whatever the class. A photo by itself is its own group.
-        content: Hash of its pixels, see `train.data.inspect.Print`; empty until it was looked at.
+        content: Hash of its pixels, see `train.data.inspect.Print`, or of its file where nobody
+            looked into it; empty before.
     """
 
     path: Path
@@ -51,6 +55,18 @@ class Problem:
     label: str
     other: Path | None = None
     kept: bool = False
+
+
+def file_content(path: Path) -> str:
+    """Return the hash of a file's bytes, hexadecimal.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    try:
+        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def truth_of(samples: Sequence[Sample], labels: tuple[str, ...]) -> npt.NDArray[np.int64]:

@@ -15,7 +15,6 @@ of 24 px or more, 128 photos); n = 1 run.
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -34,7 +33,7 @@ from edge_runtime.model.preprocess import letterbox_scale, preprocess
 from train.data.annotations import AnnotatedPhoto, read_annotations, read_people
 from train.data.face_scenes import SceneMaker
 from train.data.face_targets import SceneBatches
-from train.data.samples import Sample
+from train.data.samples import Sample, file_content
 from train.errors import DataError
 from train.fit import fit, one_cycle
 from train.networks.detector_loss import DetectorLoss
@@ -157,8 +156,7 @@ def score(model: keras.Model, photos: Sequence[AnnotatedPhoto]) -> dict[str, obj
 
 
 def _sample(path: Path, split: str, label: str = "") -> Sample:
-    content = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-    return Sample(path, label, split, content=content)
+    return Sample(path, label, split, content=file_content(path))
 
 
 def _pictures(folder: Path) -> list[Path]:

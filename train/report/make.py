@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,7 +20,7 @@ from edge_runtime.model.card import ModelCard
 from edge_runtime.model.catalog import find_model
 from edge_runtime.model.session import SessionOptions, open_session
 from train.data.face_crops import cut_faces
-from train.data.samples import Problem, Sample
+from train.data.samples import Problem, Sample, file_content
 from train.errors import DataError, RunError
 from train.report.page import Answered, RunFacts, page
 from train.scoring import answers
@@ -146,8 +145,7 @@ def _pictures(folder: Path, card: ModelCard, run: Path) -> list[Sample]:
                 read_for(path, card.input)
             except ImageError:
                 continue
-            content = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-            found.append(Sample(path, "unseen", "test", content=content))
+            found.append(Sample(path, "unseen", "test", content=file_content(path)))
     if not found:
         raise DataError(f"{folder}: no pictures to show answers for")
     if card.input.region == "face":
