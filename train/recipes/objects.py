@@ -5,6 +5,9 @@ python -m train objects --data cifar10/ --output runs/objects
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from train.data.augment import small_picture
 from train.networks.pooled_residual import pooled_residual, pooled_residual_deployed
 from train.networks.seed import seed_objects
@@ -12,14 +15,16 @@ from train.recipe import Plan, Recipe
 
 __all__ = ["RECIPE"]
 
+_NETWORK: dict[str, Any] = {"widths": (96, 192, 192), "excite": True}
+
 RECIPE = Recipe(
     name="objects",
     plans={
         "residual": Plan(
-            pooled_residual,
-            deployed=pooled_residual_deployed,
+            partial(pooled_residual, **_NETWORK),
+            deployed=partial(pooled_residual_deployed, **_NETWORK),
             size_px=32,
-            epochs=105,
+            epochs=76,
             batch=512,
             optimizer="sgd",
             learning_rate=0.6,
