@@ -323,6 +323,21 @@ def test_pets_recipe_fits_a_backbone_and_writes_a_whole_run_folder(
     assert {w.dtype for w in model.weights} == {"float32"}
 
 
+def test_pets_interrupted_and_gone_on_with_come_out_the_same(train, photo, tmp_path: Path) -> None:
+    """Its head, trained before the first epoch, is trained again and gives way."""
+    draw_warm_and_cold(tmp_path / "data", photo)
+    options = {
+        "backbone": "mobilenet-0.25", "weights": str(backbone_file(tmp_path)), "size": 32,
+        "epochs": 3, "batch": 16, "deterministic": True,
+    }  # fmt: skip
+    whole = train("pets", tmp_path / "data", tmp_path / "whole", **options)
+    with pressed_at(1), pytest.raises(RunError, match="interrupted after epoch 1 of 3"):
+        train("pets", tmp_path / "data", tmp_path / "parts", **options)
+    parts = train("pets", tmp_path / "data", tmp_path / "parts", resume=True, **options)
+    assert (parts / "history.csv").read_text() == (whole / "history.csv").read_text()
+    assert (parts / "metrics.json").read_text() == (whole / "metrics.json").read_text()
+
+
 # What training is given
 
 
@@ -587,12 +602,9 @@ def test_decoded_boxes_are_what_the_targets_mean() -> None:
     assert float(loss(cells[None], raw)) > 10 * max(right, 1e-2)
 
 
-def test_detector_recipe_writes_a_run_folder_that_exports(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two steps of training find nothing; that every part fits the next is what is looked at."""
-    from edge_runtime.model.session import SessionOptions, open_session
-    from export.pipeline import ExportOptions, export_run
+@pytest.fixture
+def train_detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Train a detector for two steps, on noise."""
     from train.recipes import detector
 
     rng = np.random.default_rng(0)
@@ -612,11 +624,38 @@ def test_detector_recipe_writes_a_run_folder_that_exports(
     monkeypatch.setattr(detector, "BATCH", 2)
     monkeypatch.setattr(sys, "argv", ["train", "detector", "--boxes", "/photos/boxes"])
 
-    run = tmp_path / "run"
-    detector.train_detector(
-        tmp_path / "boxes", tmp_path / "portraits", [tmp_path / "faceless"], run,
-        people=tmp_path / "people", epochs=1,
-    )  # fmt: skip
+    def run(**options: Any) -> Path:
+        detector.train_detector(
+            tmp_path / "boxes", tmp_path / "portraits", [tmp_path / "faceless"], tmp_path / "run",
+            people=tmp_path / "people", epochs=1, **options,
+        )  # fmt: skip
+        return tmp_path / "run"
+
+    return run
+
+
+def test_detector_interrupted_outside_of_the_epochs_says_how_to_go_on(
+    train_detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    go_on = f"interrupted; go on with the same options and --output {tmp_path}/run --resume"
+    for place in ("SceneBatches", "decoded_model"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"train.recipes.detector.{place}", pressed)
+            with pytest.raises(RunError) as caught:
+                train_detector(resume=place == "decoded_model")
+        assert str(caught.value) == go_on
+    assert (train_detector(resume=True) / "model.keras").exists()
+
+
+def test_detector_recipe_writes_a_run_folder_that_exports(train_detector, tmp_path: Path) -> None:
+    """Two steps of training find nothing; that every part fits the next is what is looked at."""
+    from edge_runtime.model.session import SessionOptions, open_session
+    from export.pipeline import ExportOptions, export_run
+
+    run = train_detector()
     with (run / "split.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [r["split"] for r in rows].count("train") == 7
@@ -632,7 +671,7 @@ def test_detector_recipe_writes_a_run_folder_that_exports(
     options = ExportOptions(precision="fp32", calibration=2)
     export_run(run, target, options, lambda line: None)
     session = open_session(target, SessionOptions("cpu", 1))
-    photo = rng.integers(0, 256, (1, 256, 320, 3)).astype(np.uint8)
+    photo = np.random.default_rng(1).integers(0, 256, (1, 256, 320, 3)).astype(np.uint8)
     plain, mirrored = (session.run(np.ascontiguousarray(p)) for p in (photo, photo[:, :, ::-1]))
     # The score is the mean of both sides, so the mirrored picture has the same, cells mirrored.
     left_to_right = plain["scores"][0, :1280].reshape(32, 40)

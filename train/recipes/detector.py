@@ -102,41 +102,47 @@ def train_detector(
         INPUT.height_px,
         INPUT.width_px,
     )
-    batches = SceneBatches(maker, INPUT, BATCH, STEPS_PER_EPOCH, seed)
+    with run.at_work():
+        batches = SceneBatches(maker, INPUT, BATCH, STEPS_PER_EPOCH, seed)
+        model = _compiled(epochs * STEPS_PER_EPOCH)
+        progress = fit(model, batches, None, epochs, run)
+        decoded = decoded_model(model, INPUT)
+        metrics = {s: score(decoded, [p for p in photos if p.split == s]) for s in ("val", "test")}
+        machine = describe_machine()
+        card = ModelCard(
+            name="detector",
+            task="detection",
+            labels=("face",),
+            input=INPUT,
+            provenance={
+                "recipe": "train/recipes/detector.py",
+                "epochs": epochs,
+                "seed": seed,
+                "minutes": round(progress.seconds / 60, 1),
+                "machine": f"{machine['cores']} cores, {machine['cpu']}",
+                "command": command_line(names_only=True),
+                "commit": " ".join(run.commits),
+                "data": f"{boxes.name} (photos), {portraits.name} (portraits), "
+                + ", ".join(p.name for p in faceless)
+                + (f", {people.name} (faces ignored)" if people else ""),
+            },
+        )
+        samples = [_sample(p.path, p.split, p.label) for p in photos]
+        run.finish(decoded, card, samples, metrics, sys.modules[__name__])
+
+
+def _compiled(steps: int) -> keras.Model:
     model = detector_network(INPUT)
     model.compile(
         optimizer=keras.optimizers.AdamW(
-            one_cycle(PEAK_LEARNING_RATE, epochs * STEPS_PER_EPOCH, warmup=0.1),
+            one_cycle(PEAK_LEARNING_RATE, steps, warmup=0.1),
             weight_decay=1e-3,
             clipnorm=10.0,
         ),
         loss=DetectorLoss(INPUT),
         jit_compile=compiles_faster(),
     )
-    progress = fit(model, batches, None, epochs, run)
-    decoded = decoded_model(model, INPUT)
-    metrics = {s: score(decoded, [p for p in photos if p.split == s]) for s in ("val", "test")}
-    machine = describe_machine()
-    card = ModelCard(
-        name="detector",
-        task="detection",
-        labels=("face",),
-        input=INPUT,
-        provenance={
-            "recipe": "train/recipes/detector.py",
-            "epochs": epochs,
-            "seed": seed,
-            "minutes": round(progress.seconds / 60, 1),
-            "machine": f"{machine['cores']} cores, {machine['cpu']}",
-            "command": command_line(names_only=True),
-            "commit": " ".join(run.commits),
-            "data": f"{boxes.name} (photos), {portraits.name} (portraits), "
-            + ", ".join(p.name for p in faceless)
-            + (f", {people.name} (faces ignored)" if people else ""),
-        },
-    )
-    samples = [_sample(p.path, p.split, p.label) for p in photos]
-    run.finish(decoded, card, samples, metrics, sys.modules[__name__])
+    return model
 
 
 def score(model: keras.Model, photos: Sequence[AnnotatedPhoto]) -> dict[str, object]:
