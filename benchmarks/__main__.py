@@ -110,6 +110,28 @@ def false_faces(
     _write("false-faces", measure_false_faces(detector, pictures))
 
 
+@app.command()
+def faces(
+    data: Annotated[
+        Path,
+        typer.Option(help="Folder with face_boxes, faceless, clips, empty.mp4, lfw, held, orl."),
+    ],
+    pairs: Annotated[Path, typer.Option(help="LFW's pairs, eight folds.")],
+    anchors: Annotated[Path, typer.Option(help="Folder of the peers' model files.")],
+    detector: Annotated[str, typer.Option(help="Model file or shipped name.")] = "detector",
+    model: Annotated[str, typer.Option(help="Model file or shipped name.")] = "faces",
+    seed: Annotated[int, typer.Option(help="Of the split of face_boxes.")] = 0,
+) -> None:
+    """Finding, following and telling faces apart, beside YuNet, UltraFace, Haar, MobileFaceNet."""
+    from benchmarks.faces import FaceSets, measure_faces
+
+    sets = FaceSets(
+        boxes=data / "face_boxes", faceless=data / "faceless", empty_clip=data / "empty.mp4",
+        clips=data / "clips", pairs=pairs, lfw=data / "lfw", held=data / "held", orl=data / "orl",
+    )  # fmt: skip
+    _write("faces", measure_faces(detector, model, sets, anchors, seed))
+
+
 def _write(name: str, figures: dict[str, object]) -> None:
     target = RESULTS / f"{name}.json"
     write_json(target, figures)

@@ -15,20 +15,20 @@ from benchmarks.latency import measure_latency
 from benchmarks.macs import count_macs
 from edge_runtime.apps.progress import progress
 from edge_runtime.errors import OptionError, SourceError
-from edge_runtime.faces.boxes import non_maximum_suppression
-from edge_runtime.measure.detection import COUNTED_FROM_PX, average_precision
+from edge_runtime.faces.boxes import FaceBox
+from edge_runtime.faces.detector import found_faces
+from edge_runtime.measure.detection import FAINTEST, detection_report
 from edge_runtime.measure.machine import describe_machine
 from edge_runtime.measure.scoring import brief, score_report
 from edge_runtime.media.image import read_for, read_image
 from edge_runtime.model.card import InputSpec, ModelCard
 from edge_runtime.model.catalog import find_model
-from edge_runtime.model.preprocess import Image, letterbox_scale, preprocess
+from edge_runtime.model.preprocess import Image, preprocess
 from edge_runtime.model.session import SessionOptions, open_session
 
 __all__ = ["measure_accuracy", "photos_to_score"]
 
 _BATCH = 64
-_FAINTEST = 0.02  # detections below it do not move average precision
 
 Row = tuple[Path, str]
 Ask = Callable[[Image], dict[str, npt.NDArray[np.float32]]]
@@ -181,29 +181,14 @@ def _score_detector(
     subsets: Mapping[str, Path],
     step: Callable[[], None],
 ) -> dict[str, Any]:
-    found: dict[str, list[Any]] = {name: [] for name in askers}
+    found: dict[str, list[list[FaceBox]]] = {name: [] for name in askers}
     truth = []
     for path, label in rows:
         image = read_image(path).image_bgr
-        scale = letterbox_scale(image.shape[0], image.shape[1], card.input)
         images = preprocess(image, card.input)[None]
         for name, ask in askers.items():
-            answer = ask(images)
-            boxes, scores = answer["boxes"][0], answer["scores"][0]
-            sure = scores >= _FAINTEST
-            keep = non_maximum_suppression(boxes[sure], scores[sure])
-            found[name].append((boxes[sure][keep] / scale, scores[sure][keep]))
+            found[name].append(found_faces(ask(images), image, card.input, FAINTEST))
         numbers = [row.split() for row in label.split(";") if row]
         truth.append(np.array(numbers, np.float32).reshape(-1, 4))
         step()
-    out: dict[str, Any] = {}
-    for name, answers in found.items():
-        figures = average_precision(answers, truth, COUNTED_FROM_PX)
-        out[name] = {
-            "average_precision": round(figures.average_precision, 4),
-            "recall": round(figures.recall, 4),
-            "faces": figures.faces,
-            "n": figures.pictures,
-            "counted_from_px": COUNTED_FROM_PX,
-        }
-    return out
+    return {name: detection_report(answers, truth) for name, answers in found.items()}

@@ -9,7 +9,6 @@ import numpy as np
 
 from edge_runtime.apps.pictures import list_pictures
 from edge_runtime.faces.detector import OnnxFaceDetector
-from edge_runtime.faces.tracker import CONTINUE_SCORE, START_SCORE
 from edge_runtime.measure.machine import describe_machine
 from edge_runtime.media.image import read_image
 from edge_runtime.model.catalog import find_model
@@ -29,7 +28,7 @@ def measure_false_faces(detector: str, pictures: Path) -> dict[str, Any]:
     finder = OnnxFaceDetector(session)
     best = []
     for path in list_pictures([pictures]):
-        faces = finder.detect(read_image(path).image_bgr, CONTINUE_SCORE)
+        faces = finder.detect(read_image(path).image_bgr, finder.faint)
         best.append(max((f.score for f in faces), default=0.0))
     scores = np.array(best)
     card = session.card
@@ -40,6 +39,6 @@ def measure_false_faces(detector: str, pictures: Path) -> dict[str, Any]:
         "model": {"name": card.name, "sha256": card.sha256, "precision": card.precision},
         "n": len(scores),
         "pictures_with_a_face_at": {
-            f"{score:g}": int((scores >= score).sum()) for score in (CONTINUE_SCORE, START_SCORE)
+            f"{score:g}": int((scores >= score).sum()) for score in (finder.faint, finder.sure)
         },
     }

@@ -15,7 +15,7 @@ from edge_runtime.measure.latency import summarize_ms
 from edge_runtime.model.golden import golden_picture
 from edge_runtime.model.session import Session, SessionOptions, open_session
 
-__all__ = ["measure_latency", "was_busy"]
+__all__ = ["measure_latency", "spread", "was_busy"]
 
 _TURNS = 100
 _TURN_S = 0.05
@@ -51,7 +51,7 @@ def measure_latency(files: Mapping[str, Path], turns: int = _TURNS) -> dict[str,
             n: summarize_ms([s for one in those for s in one]) for n, those in taken.items()
         },
         "ratio": {
-            f"{name} / {last}": _spread(np.divide(medians[name], medians[last])) for name in others
+            f"{name} / {last}": spread(np.divide(medians[name], medians[last])) for name in others
         },
     }
 
@@ -80,6 +80,7 @@ def _turn(session: Session, picture: Any) -> list[float]:
     return taken
 
 
-def _spread(values: Any) -> dict[str, float]:
+def spread(values: Any) -> dict[str, float]:
+    """Return the median of ratios, and their 5th and 95th percentile."""
     p5, median, p95 = (round(float(p), 3) for p in np.percentile(values, [5, 50, 95]))
     return {"median": median, "p5": p5, "p95": p95}

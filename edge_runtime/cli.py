@@ -8,14 +8,25 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, cast, get_args
 
 import typer
 
 from edge_runtime import __version__
 from edge_runtime.cli_errors import EdgeGroup, need_libraries
+from edge_runtime.cli_faces import add_face_commands
+from edge_runtime.cli_models import add_model_commands
+from edge_runtime.cli_options import (
+    Detector,
+    Labels,
+    Model,
+    Provider,
+    Threads,
+    Threshold,
+    say,
+    say_once,
+)
 from edge_runtime.errors import EdgeError, InstallError, OptionError, SourceError
 from edge_runtime.files import check_writable
 
@@ -27,22 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Model = Annotated[str, typer.Option(help="Model file, or the name of a shipped model.")]
-Provider = Annotated[
-    str, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, ...; a named one must work.")
-]
-Threads = Annotated[int, typer.Option(min=0, help="Of one inference; 0: all cores, at most 4.")]
-Labels = Annotated[
-    str,
-    typer.Option(
-        help="Answer only with these labels, comma separated; builtin: the likest of the people a "
-        "face model came with."
-    ),
-]
-Detector = Annotated[str, typer.Option(help="Face detector: a shipped name or a model file.")]
-
 _BESIDE_FACES = "expression"  # what webcam runs beside a model that tells who somebody is
-_NAMED_IN_A_LINE = 7  # labels; a face model knows a hundred
 
 
 @app.callback(invoke_without_command=True)
@@ -70,9 +66,19 @@ def webcam(
     labels: Labels = "",
     provider: Provider = "auto",
     threads: Threads = 0,
+    gallery: Annotated[
+        Path | None, typer.Option(help="People to recognize; made by edge-run enroll.")
+    ] = None,
+    threshold: Threshold = None,
+    blur: Annotated[
+        str, typer.Option(help="Hide faces in all pictures: none, unknown, all.")
+    ] = "none",
     every_frame: Annotated[
         bool, typer.Option("--every-frame", help="Each frame of a clip, not the newest.")
     ] = False,
+    detect_every: Annotated[
+        int, typer.Option(min=0, help="Look for faces in every n-th frame; 0: as time allows.")
+    ] = 0,
     max_frames: Annotated[int, typer.Option(min=0, help="Stop after so many; 0: never.")] = 0,
     no_window: Annotated[bool, typer.Option("--no-window", help="Show nothing.")] = False,
     record: Annotated[Path | None, typer.Option(help="Write the annotated video, mp4.")] = None,
@@ -89,18 +95,23 @@ def webcam(
     Example: edge-run webcam --model expression.onnx --source 0
     """
     need_libraries()
-    from edge_runtime.apps.opening import open_classifiers, open_model
+    from edge_runtime.apps.opening import open_classifiers, open_detector, with_gallery
+    from edge_runtime.apps.recognizer import Hide
     from edge_runtime.apps.webcam import WebcamOutputs, run_webcam
-    from edge_runtime.faces.detector import OnnxFaceDetector
     from edge_runtime.media.sinks import EventLines, Still, VideoFile, Window
     from edge_runtime.media.sources import open_source
     from edge_runtime.model.session import SessionOptions
 
     options = SessionOptions(provider, threads, spinning=False)
-    classifiers = open_classifiers(model, labels, options, _say_once, _BESIDE_FACES)
+    if blur not in get_args(Hide):
+        raise OptionError(f"--blur {blur}: expected {', '.join(get_args(Hide))}")
+    if threshold is not None and gallery is None:
+        raise OptionError("--threshold: is for people enrolled; name them with --gallery")
+    classifiers = open_classifiers(model, labels, options, say_once, _BESIDE_FACES)
+    answerers = with_gallery(classifiers, gallery, threshold) if gallery else classifiers
     finder = None
-    if any(c.wants_faces for c in classifiers):
-        finder = OnnxFaceDetector(open_model(detector, options, _say_once))
+    if blur != "none" or any(a.wants_faces for a in answerers):
+        finder = open_detector(detector, options, say_once)
     given = [path.resolve() for path in (record, events, still) if path]
     if len(set(given)) < len(given):
         raise OptionError("--record, --events and --still: the same file is named twice")
@@ -118,13 +129,13 @@ def webcam(
         opened.close()
         raise
     summary = run_webcam(
-        opened, finder, classifiers, outputs,
-        take_every_frame=every_frame, max_frames=max_frames or None,
+        opened, finder, answerers, outputs, take_every_frame=every_frame,
+        max_frames=max_frames or None, detect_every=detect_every, hide=cast(Hide, blur),
     )  # fmt: skip
-    _say(summary.describe())
+    say(summary.describe())
     for sink in (outputs.record, outputs.events, outputs.still):
         if sink is not None and sink.written is not None:
-            _say(f"wrote {sink.written}")
+            say(f"wrote {sink.written}")
     if summary.problems:
         more = len(summary.problems) - 3
         raise SourceError(
@@ -156,18 +167,17 @@ def classify(
     """
     need_libraries()
     from edge_runtime.apps.classify import classify_pictures
-    from edge_runtime.apps.opening import open_classifiers, open_model
+    from edge_runtime.apps.opening import open_classifiers, open_detector
     from edge_runtime.apps.pictures import list_pictures
     from edge_runtime.apps.progress import progress
     from edge_runtime.apps.rows import open_rows
-    from edge_runtime.faces.detector import OnnxFaceDetector
     from edge_runtime.model.session import SessionOptions
 
     options = SessionOptions(provider, threads)
-    (classifier,) = open_classifiers([model], labels, options, _say_once)
+    (classifier,) = open_classifiers([model], labels, options, say_once)
     if faces and not classifier.wants_faces:
         raise OptionError(f"--faces: model {classifier.name} looks at whole pictures")
-    finder = OnnxFaceDetector(open_model(detector, options, _say_once)) if faces else None
+    finder = open_detector(detector, options, say_once) if faces else None
     pictures = list_pictures(paths)
     failed = 0
     with open_rows(output) as out, progress("classifying", len(pictures)) as advance:
@@ -179,7 +189,7 @@ def classify(
                 failed += row["error"] is not None
             advance()
     if output:
-        _say(f"wrote {output}")
+        say(f"wrote {output}")
     if failed:
         raise SourceError(f"{failed} of {len(pictures)} pictures failed; see the error column")
 
@@ -208,7 +218,7 @@ def bench(
     path = find_model(model)
     if output:
         check_writable(output)
-    say = print if sys.stdout.isatty() else _say  # the table is the result on a terminal
+    tell = print if sys.stdout.isatty() else say  # the table is the result on a terminal
     runs = []
     for run in bench_model(
         path,
@@ -219,7 +229,7 @@ def bench(
     ):
         runs.append(run)
         total, inference = run["total_ms"], run["inference_ms"]
-        say(
+        tell(
             f"{run['provider_used']}, {run['threads']} threads, batch {run['batch']}: "
             f"p50 {total['p50']:.2f} ms (inference {inference['p50']:.2f}), "
             f"p99 {total['p99']:.2f} ms, {run['throughput_per_s']:.0f}/s, n {run['n']}"
@@ -227,80 +237,9 @@ def bench(
     report = describe_bench(path, runs)
     if output:
         write_json(output, report)
-        _say(f"wrote {output}")
+        say(f"wrote {output}")
     elif not sys.stdout.isatty():
         print(json.dumps(report))
-
-
-@app.command()
-def check(model: Model, provider: Provider = "auto") -> None:
-    """Run a model's golden sample here: does this machine answer as the exporter's did?
-
-    Example: edge-run check --model expression
-    """
-    need_libraries()
-    from edge_runtime.apps.opening import open_model
-    from edge_runtime.errors import ModelError
-    from edge_runtime.model.golden import check_golden
-    from edge_runtime.model.session import SessionOptions
-
-    session = open_model(model, SessionOptions(provider), _say_once)
-    result = check_golden(session)
-    kind = "the same kind of CPU" if result.same_cpu else "another kind of CPU or provider"
-    says = (
-        f"{model}: golden sample differs by {result.difference:.4f}, allowed {result.tolerance} "
-        f"on {kind}"
-    )
-    if not result.passed:
-        raise ModelError(f"{says}; export the model on this kind of machine, or report it")
-    print(f"ok: {says}")
-
-
-@app.command()
-def info(model: Annotated[str, typer.Argument(help="Model file or shipped name.")]) -> None:
-    """Show what a model file says of itself: a list here, JSON in a pipe.
-
-    Example: edge-run info expression
-    """
-    from edge_runtime.model.catalog import find_model
-    from edge_runtime.model.onnx_file import load_model_file
-
-    path = find_model(model)
-    loaded = load_model_file(path)
-    card: dict[str, Any] = json.loads(loaded.card.to_json())
-    if not sys.stdout.isatty():
-        print(json.dumps(card, ensure_ascii=False))
-        return
-    if card["golden"]:
-        card["golden"]["image_png"] = f"({len(card['golden']['image_png'])} characters)"
-    print(f"file: {path} ({len(loaded.data):,} bytes)")
-    for key, value in card.items():
-        print(f"{key}: {value if isinstance(value, str) else json.dumps(value)}")
-
-
-@app.command()
-def models() -> None:
-    """List the models that came with edge-run.
-
-    Example: edge-run models
-    """
-    from edge_runtime.model.catalog import shipped_models
-    from edge_runtime.model.onnx_file import load_model_file
-
-    for name, path in shipped_models().items():
-        loaded = load_model_file(path)
-        card = loaded.card
-        row = {
-            "name": name, "task": card.task, "precision": card.precision,
-            "bytes": len(loaded.data), "labels": list(card.labels),
-        }  # fmt: skip
-        if sys.stdout.isatty():
-            labels = ", ".join(card.labels[:_NAMED_IN_A_LINE])
-            if (more := len(card.labels) - _NAMED_IN_A_LINE) > 0:
-                labels += f" and {more} more"
-            print(f"{name:12} {card.task:15} {card.precision}  {len(loaded.data):>9,} B  {labels}")
-        else:
-            print(json.dumps(row))
 
 
 @app.command()
@@ -326,10 +265,5 @@ def _numbers(option: str, text: str, least: int) -> list[int]:
     return [int(part) for part in parts]
 
 
-@cache
-def _say_once(text: str) -> None:
-    _say(text)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+add_face_commands(app)
+add_model_commands(app)

@@ -5,6 +5,7 @@
     ├── ModelError     a model file cannot be found, read, trusted or run
     ├── ImageError     a picture cannot be read or is not what a function expects
     ├── SourceError    a camera, clip or folder cannot be opened or ended early
+    ├── GalleryError   a file of enrolled people, or a name in it, cannot be used
     ├── OutputError    a result cannot be written where it was asked for
     ├── InstallError   what is installed here lacks something, or two installations conflict
     └── OptionError    wrong usage: options that do not make sense, or not for this model
@@ -16,6 +17,7 @@
 __all__ = [
     "CardError",
     "EdgeError",
+    "GalleryError",
     "ImageError",
     "InstallError",
     "ModelError",
@@ -45,6 +47,10 @@ class ImageError(EdgeError):
 
 class SourceError(EdgeError):
     """A camera, clip or folder cannot be opened, or ended before it should."""
+
+
+class GalleryError(EdgeError):
+    """A file of enrolled people cannot be read or trusted, or a name in it cannot be used."""
 
 
 class OutputError(EdgeError):

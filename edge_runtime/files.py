@@ -26,7 +26,7 @@ def check_writable(path: Path) -> None:
         raise OutputError(f"{path}: cannot be written (the folder {folder} is read-only)")
 
 
-def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
+def write_whole(path: Path, data: bytes, *, durable: bool = False, private: bool = False) -> None:
     """Write a file as NAME.part and rename it; an older file stays until then.
 
     A link's target is replaced, not the link; a device or pipe is written to as it is.
@@ -36,6 +36,7 @@ def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
         data: All of it.
         durable: Return only when file and name are on the disk, so that a power cut right after
             leaves them there; takes a disk's time.
+        private: Only its owner may read it.
 
     Raises:
         OutputError: It cannot be written there; no part is left.
@@ -50,6 +51,9 @@ def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
     named, path = path, path.resolve()
     part = path.with_name(path.name + ".part")
     try:
+        if private:
+            part.touch()
+            part.chmod(0o600)
         part.write_bytes(data)
         if durable:
             _sync(part)

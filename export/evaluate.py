@@ -12,7 +12,7 @@ import numpy.typing as npt
 from edge_runtime.faces.boxes import FaceBox, iou
 from edge_runtime.faces.detector import OnnxFaceDetector
 from edge_runtime.measure.confusion import agreement
-from edge_runtime.measure.detection import COUNTED_FROM_PX, average_precision
+from edge_runtime.measure.detection import FAINTEST, detection_report
 from edge_runtime.measure.scoring import brief, score_report, withhold_below
 from edge_runtime.media.image import read_for, read_image
 from edge_runtime.model.card import InputSpec
@@ -113,7 +113,7 @@ class _Detection:
 
     def answers(self, session: Session, samples: Sequence[Sample]) -> list[list[FaceBox]]:
         detector = OnnxFaceDetector(session)
-        return [detector.detect(read_image(s.path).image_bgr, 0.02) for s in samples]
+        return [detector.detect(read_image(s.path).image_bgr, FAINTEST) for s in samples]
 
     def report(
         self,
@@ -121,16 +121,7 @@ class _Detection:
         samples: Sequence[Sample],
         below: float | None = None,
     ) -> dict[str, Any]:
-        found = [
-            (_boxes(faces), np.array([f.score for f in faces], np.float32)) for faces in answers
-        ]
-        figures = average_precision(found, [_truth(s) for s in samples], COUNTED_FROM_PX)
-        return {
-            "n": figures.pictures,
-            "faces": figures.faces,
-            "average_precision": round(figures.average_precision, 4),
-            "recall": round(figures.recall, 4),
-        }
+        return detection_report(answers, [_truth(s) for s in samples])
 
     def withhold_below(
         self, answers: list[list[FaceBox]], samples: Sequence[Sample]

@@ -129,7 +129,7 @@ def export_run(
         golden = make_golden(_session(best.proto, best.card, work), golden_picture)
         card = replace(
             best.card,
-            metrics=metrics,
+            metrics={**run.card.metrics, **metrics},
             provenance={
                 **run.card.provenance,
                 **dict(options.provenance),

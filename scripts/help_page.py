@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
 WIDTH = 96
@@ -35,15 +37,21 @@ def page() -> str:
         ("python -m train", train.cli.app),
         ("python -m export", export.cli.app),
     ):
-        command = typer.main.get_command(app)
-        for sub in [None, *getattr(command, "commands", {})]:
-            words = name if sub is None else f"{name} {sub}"
-            arguments = ["--help"] if sub is None else [sub, "--help"]
+        for words in _commands(typer.main.get_command(app)):
+            arguments = [*words, "--help"]
             result = CliRunner().invoke(app, arguments, prog_name=name, terminal_width=WIDTH)
+            title = " ".join([name, *words])
             if result.exit_code:
-                sys.exit(f"{words} --help failed: {result.output}")
-            parts.append(f"## {words}\n\n```text\n{result.output.rstrip()}\n```\n\n")
+                sys.exit(f"{title} --help failed: {result.output}")
+            parts.append(f"## {title}\n\n```text\n{result.output.rstrip()}\n```\n\n")
     return "".join(parts).rstrip() + "\n"
+
+
+def _commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the words of a command and of all below it."""
+    yield words
+    for name, sub in getattr(command, "commands", {}).items():
+        yield from _commands(sub, (*words, name))
 
 
 def main() -> None:

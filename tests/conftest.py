@@ -329,10 +329,11 @@ def rotated_jpeg(picture: Callable[..., np.ndarray]) -> Callable[..., bytes]:
 @pytest.fixture(scope="session")
 def cli() -> Callable[..., Any]:
     """Run a command line in this process; the result has exit_code, stdout, stderr."""
-    from edge_runtime.cli import _say_once, app
+    from edge_runtime.cli import app
+    from edge_runtime.cli_options import say_once
 
     def run(*arguments: Any) -> Any:
-        _say_once.cache_clear()  # each run stands for a process of its own
+        say_once.cache_clear()  # each run stands for a process of its own
         return CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
 
     return run
@@ -342,3 +343,122 @@ def cli() -> Callable[..., Any]:
 def checkout_env() -> dict[str, str]:
     """The environment for a Python started elsewhere that must find this checkout."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+
+
+@pytest.fixture(scope="session")
+def identity_proto(classifier_proto: Callable[..., onnx.ModelProto]) -> onnx.ModelProto:
+    """The classifier with an `embedding` beside its scores: the channel means at length 1."""
+    proto = classifier_proto()
+    proto.graph.node.extend(
+        [
+            helper.make_node("ReduceL2", ["means"], ["length"], axes=[1], keepdims=1),
+            helper.make_node("Max", ["length", "tiny"], ["divisor"]),
+            helper.make_node("Div", ["means", "divisor"], ["embedding"]),
+        ]
+    )
+    proto.graph.initializer.append(numpy_helper.from_array(np.full((), 1e-6, np.float32), "tiny"))
+    proto.graph.output.append(
+        helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", 3])
+    )
+    return proto
+
+
+@pytest.fixture(scope="session")
+def identity_model(write_colors: Callable[..., Path], identity_proto: onnx.ModelProto) -> Path:
+    """A model called `who` that tells faces apart by their color, from a cosine of 0.9 on."""
+    from edge_runtime.model.card import Reject
+
+    return write_colors(
+        proto=identity_proto,
+        name="who",
+        task="identity",
+        labels=("Ada", "Bo", "Cy"),
+        region="face",
+        reject=Reject("cosine", 0.9, 0.01),
+        provenance={"weights_sha256": "a" * 64},
+    )
+
+
+@pytest.fixture(scope="session")
+def identity_session(identity_model: Path) -> Session:
+    return open_session(identity_model, SessionOptions("cpu", 1))
+
+
+@pytest.fixture(scope="session")
+def portrait(scene: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """Make a sharp photo of red, green or pale: 256x256, a face of 64 px at x 96, y 96.
+
+    Half of the face's 8 px squares have one channel changed by `tone`: another tone, 60 to 120, is
+    another photo of the same person. Photos of one person have embeddings with a cosine of 0.99
+    or more, those of two people 0.83 at most.
+    """
+
+    def make(person: str, tone: int = 80) -> np.ndarray:
+        plain, other = (
+            {"red": (0, t, 255), "green": (0, 255, t), "pale": (150, 255 - t, 255)}[person]
+            for t in (0, tone)
+        )
+        image = scene((96, 96, plain), side=256)
+        rows, columns = np.indices((64, 64)) // 8
+        image[96:160, 96:160][(rows + columns) % 2 == 1] = other
+        return image
+
+    return make
+
+
+@dataclasses.dataclass
+class _FileServer:
+    """What the file server does; the Range (or None) and the path of each request it got."""
+
+    url: str = ""
+    body: bytes = bytes(range(256)) * 1000  # several blocks
+    ends_after: int = 10**9
+    knows_parts: bool = True
+    tells_length: bool = True
+    status: int = 0
+    speaks_http: bool = True
+    asked: list[str | None] = dataclasses.field(default_factory=list)
+    paths: list[str] = dataclasses.field(default_factory=list)
+
+
+@pytest.fixture
+def file_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[_FileServer]:
+    """A server on this machine that sends one body, and an empty cache of models, `cache`."""
+    import gc
+    import threading
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    told = _FileServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            wanted = self.headers["Range"]
+            told.asked.append(wanted)
+            told.paths.append(self.path)
+            start = int(wanted[6:-1]) if wanted and told.knows_parts else 0
+            status = told.status or (206 if start else 200)
+            if start >= len(told.body):
+                status = 416
+            body = told.body[start:] if status < 400 else b""
+            if not told.speaks_http:
+                self.wfile.write(b"220 hello\r\n")
+                return
+            self.send_response(status)
+            if told.tells_length:
+                self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body[: told.ends_after])
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setenv("EDGE_RUN_MODELS", "cache")
+    monkeypatch.setenv("no_proxy", "*")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        told.url = f"http://127.0.0.1:{running.server_port}/x"
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield told
+        running.shutdown()
+        thread.join()
+    gc.collect()  # a connection left open is this test's failure, not a later one's

@@ -99,10 +99,10 @@ def test_training_imports_no_exporter(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", [m for m in RUNTIME if m != "edge_runtime.__main__"])
-def test_public_names_are_sorted_and_there(module: str) -> None:
+def test_public_names_are_there_and_named_once(module: str) -> None:
     loaded = importlib.import_module(module)
     names = getattr(loaded, "__all__", [])
-    assert sorted(names) == list(names)
+    assert len(set(names)) == len(names)  # ruff keeps their order
     assert [name for name in names if not hasattr(loaded, name)] == []
 
 

@@ -179,6 +179,8 @@ def _finish(
         labels=job.labels,
         input=job.spec,
         reject=trained.reject or (None if below is None else Reject("probability", below)),
+        answers="gallery" if options.for_gallery else "labels",
+        metrics={} if trained.impostors is None else {"impostors": trained.impostors},
         provenance={k: v for k, v in origin.items() if v is not None},
     )
     run = job.run

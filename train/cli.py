@@ -24,7 +24,7 @@ app = typer.Typer(
 
 # Help must not load Keras, so the recipes' first lines and architectures are repeated here.
 _NO_BACKBONE = frozenset({"backbone", "weights"})
-_NO_FACES = frozenset({"background"})
+_NO_FACES = frozenset({"background", "for_gallery"})
 _NO_VOTES = frozenset({"votes"})
 CLASSIFIERS = {
     "objects": (
@@ -114,8 +114,19 @@ def _classifier(recipe: str, lacks: frozenset[str]) -> Callable[..., None]:
         ] = None,
         background: Annotated[
             Path | None,
-            typer.Option(help="Folder of further people, who teach faces and are no answers."),
+            typer.Option(
+                help="Folder of further people, who are no answers: they teach an embedding "
+                "(identity), or measure how strangers look to it (head)."
+            ),
         ] = None,
+        for_gallery: Annotated[
+            bool,
+            typer.Option(
+                "--for-gallery",
+                help="People are to be enrolled on the device; those here are answers only with "
+                "--labels.",
+            ),
+        ] = False,
         balance: Annotated[
             str, typer.Option(help="Let rare classes count more: none, sqrt or full.")
         ] = "none",
@@ -139,8 +150,8 @@ def _classifier(recipe: str, lacks: frozenset[str]) -> Callable[..., None]:
             module = importlib.import_module(f"train.recipes.{recipe}")
         options = TrainOptions(
             data, output, name, _names(classes), architecture, backbone, weights, size, epochs,
-            batch, learning_rate, schedule, ema, votes, background, balance, patience, precision,
-            deterministic, seed, resume,
+            batch, learning_rate, schedule, ema, votes, background, for_gallery, balance, patience,
+            precision, deterministic, seed, resume,
         )  # fmt: skip
         train_classifier(module.RECIPE, module, options)
 
@@ -185,6 +196,9 @@ def detector(
     people: Annotated[
         Path | None, typer.Option(help="Annotated photos whose faces are only ignored.")
     ] = None,
+    landmarks: Annotated[
+        Path | None, typer.Option(help="Eyes, nose and mouth, by scripts/mark_landmarks.py.")
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Of 100 batches of 32 scenes.")] = 46,
     seed: Seed = 0,
     resume: Resume = False,
@@ -198,8 +212,9 @@ def detector(
         from train.recipes.detector import train_detector
 
     train_detector(
-        boxes, portraits, faceless, output, people=people, epochs=epochs, seed=seed, resume=resume
-    )
+        boxes, portraits, faceless, output, people=people, landmarks=landmarks, epochs=epochs,
+        seed=seed, resume=resume,
+    )  # fmt: skip
 
 
 def _names(text: str) -> tuple[str, ...] | None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.faces.identifier import FALSE_ACCEPT
+from edge_runtime.measure.impostors import cosine_at, impostor_curve
 from edge_runtime.model.card import Reject
 from train.data.batches import PhotoBatches, one_hot
-from train.data.samples import Sample, truth_of
+from train.data.samples import Sample
 from train.fit_photos import fit_photos
 from train.job import Job, Trained
-from train.networks.exported_faces import load_exported
+from train.networks.exported_faces import exported_card, load_exported
 from train.networks.face_embedding import (
     SCALE,
     MarginSoftmax,
@@ -27,22 +30,22 @@ from train.precision import choose_policy
 
 __all__ = ["train_identity"]
 
-FALSE_ACCEPT = 0.01
-
 
 def train_identity(job: Job) -> Trained:
     """Find an embedding that parts people, train it further, and point at each person.
 
     The people of `--background` teach the embedding and are no answers. An exported face model's
-    embedding is taken as it is.
+    embedding is taken as it is; there they are strangers to it and to those who are answers, and
+    tell how alike two people look.
 
     Raises:
         DataError: Too few people to learn from what parts people.
     """
     plan = job.plan
     keras.config.set_dtype_policy(choose_policy(job.options.precision, plan.depthwise))
-    people = (*job.labels, *sorted({s.label for s in job.background} - set(job.labels)))
-    taught = [*job.dataset.of("train"), *job.background]
+    teachers = () if plan.frozen else job.background
+    people = (*job.labels, *sorted({s.label for s in teachers} - set(job.labels)))
+    taught = [*job.dataset.of("train"), *teachers]
     start = "none" if plan.exported else plan.weights
     model = embedding_network(job.spec, len(people), plan.backbone, start)
     if plan.exported:
@@ -70,20 +73,24 @@ def train_identity(job: Job) -> Trained:
         learned = np.asarray(final.get_layer("cosines").directions, np.float32)
         directions = learned[:, : len(job.labels)]
     model = answering_model(embedder, directions, SCALE)
-    if not job.background:
-        return Trained(model, seconds)
-    return Trained(model, seconds, _stranger_threshold(embedder, directions, job))
+    impostors = _impostors(embedder, job)
+    reject = None
+    if impostors is not None:
+        # Each comparison may accept its share; a gallery's size is known on the device alone.
+        compared = 1 if job.options.for_gallery else len(job.labels)
+        below = cosine_at(impostors["curve"], FALSE_ACCEPT / compared)
+        reject = Reject("cosine", round(below, 4), FALSE_ACCEPT)
+    return Trained(model, seconds, reject, impostors)
 
 
-def _stranger_threshold(
-    embedder: keras.Model, directions: npt.NDArray[np.float32], job: Job
-) -> Reject:
-    """Return the cosine that 1% of val's photos reach to the nearest person they do not show."""
-    val = job.dataset.of("val")
-    cosines = _embed(embedder, val, job) @ (directions / np.linalg.norm(directions, axis=0))
-    cosines[np.arange(len(val)), truth_of(val, job.labels)] = -1.0
-    below = float(np.quantile(cosines.max(1), 1 - FALSE_ACCEPT))
-    return Reject("cosine", round(below, 4), FALSE_ACCEPT)
+def _impostors(embedder: keras.Model, job: Job) -> dict[str, Any] | None:
+    """Return how alike two people look, on those who taught the embedding least."""
+    plan = job.plan
+    if plan.frozen and not job.background:
+        # What was measured on the embedding itself, where its file says so.
+        return exported_card(plan.weights).metrics.get("impostors") if plan.exported else None
+    photos = list(job.background) if plan.frozen else job.dataset.of("val")
+    return impostor_curve(_embed(embedder, photos, job), [s.label for s in photos])
 
 
 def _directions(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -33,7 +34,8 @@ class Job:
         spec: The model's input.
         run: The run folder, already told its photos.
         options: What the user set.
-        background: Photos of further people, who are taught and never answered.
+        background: Photos of further people, who are no answers: they teach an embedding, or
+            measure how strangers look to one.
     """
 
     plan: Plan
@@ -60,8 +62,10 @@ class Trained:
         model: float32; its head is a Dense softmax named `scores`.
         seconds: Time it took, that before a resume included.
         reject: When answers are withheld; None leaves that to be set by the scores on val.
+        impostors: How alike two people look to an embedding, see `edge_runtime.measure.impostors`.
     """
 
     model: keras.Model
     seconds: float
     reject: Reject | None = None
+    impostors: dict[str, Any] | None = None

@@ -27,7 +27,9 @@ class TrainOptions:
         schedule: Of the learning rate, see `train.recipe.Plan`.
         ema: Momentum of the average of the weights.
         votes: Table of votes, see `train.data.votes.read_votes`.
-        background: Folder with a folder a person who teaches faces and is no answer.
+        background: Folder with a folder a person who is no answer: they teach an embedding, or
+            measure how strangers look to one.
+        for_gallery: People are to be enrolled on the device; these are answers only on request.
         balance: How far rare classes count more: none, sqrt, or full.
         patience: Stop early; see `train.fit.fit`.
         precision: See `train.precision.choose_policy`.
@@ -51,6 +53,7 @@ class TrainOptions:
     ema: float | None = None
     votes: Path | None = None
     background: Path | None = None
+    for_gallery: bool = False
     balance: str = "none"
     patience: int | None = None
     precision: str = "auto"

@@ -38,8 +38,11 @@ def plan_for(recipe: Recipe, options: TrainOptions) -> tuple[str, Plan]:
     plan = recipe.plans[name]
     if (options.backbone or options.weights) and not plan.backbone:
         raise OptionError(f"--backbone, --weights: architecture {name} has no backbone")
-    if options.background and not (plan.embedding and not plan.frozen):
-        raise OptionError("--background teaches an embedding: take --architecture identity")
+    if (options.background or options.for_gallery) and not plan.embedding:
+        raise OptionError(
+            f"--background, --for-gallery: architecture {name} compares no faces; take head or "
+            "identity"
+        )
     if options.balance != "none" and plan.embedding:
         raise OptionError("--balance: people are told apart by directions; none counts more")
     if (options.weights or plan.weights) == SHIPPED and (options.backbone or options.size):
@@ -117,6 +120,7 @@ def run_arguments(architecture: str, plan: Plan, options: TrainOptions) -> dict[
         "ema": plan.ema,
         "votes": options.votes and [str(options.votes.resolve()), file_content(options.votes)],
         "background": options.background and str(options.background.resolve()),
+        "for-gallery": options.for_gallery,
         "balance": options.balance,
         "patience": options.patience,
         "precision": options.precision,

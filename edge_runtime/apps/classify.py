@@ -15,9 +15,8 @@ import numpy as np
 from edge_runtime.errors import ImageError
 from edge_runtime.faces.boxes import FaceBox
 from edge_runtime.faces.detector import FaceDetector
-from edge_runtime.faces.tracker import START_SCORE
 from edge_runtime.media.image import read_for, read_image
-from edge_runtime.model.classifier import Classifier
+from edge_runtime.model.classifier import Answerer
 from edge_runtime.model.preprocess import Image
 
 __all__ = ["classify_pictures"]
@@ -37,7 +36,7 @@ class _Prepared:
 
 def classify_pictures(
     paths: Sequence[Path],
-    classifier: Classifier,
+    answerer: Answerer,
     *,
     detector: FaceDetector | None = None,
     top: int = 3,
@@ -48,7 +47,7 @@ def classify_pictures(
 
     Args:
         paths: Picture files.
-        classifier: What is asked.
+        answerer: What is asked.
         detector: Finds the faces to ask about; None asks about the whole picture.
         top: How many labels a row's `top` holds.
         batch: Pictures decoded and classified together.
@@ -65,30 +64,30 @@ def classify_pictures(
 
         def refill() -> None:
             while len(waiting) < ahead and (path := next(todo, None)) is not None:
-                waiting.append(pool.submit(_prepare, path, classifier, detector))
+                waiting.append(pool.submit(_prepare, path, answerer, detector))
 
         refill()
         try:
             while waiting:
                 group = [waiting.popleft().result() for _ in range(min(batch, len(waiting)))]
                 refill()
-                yield from _answer(group, classifier, detector is not None, top, batch)
+                yield from _answer(group, answerer, detector is not None, top, batch)
         finally:
             for future in waiting:
                 future.cancel()
 
 
-def _prepare(path: Path, classifier: Classifier, detector: FaceDetector | None) -> _Prepared:
-    spec = classifier.session.card.input
+def _prepare(path: Path, answerer: Answerer, detector: FaceDetector | None) -> _Prepared:
+    spec = answerer.session.card.input
     try:
         if detector is None:
             picture = read_for(path, spec)
-            inputs: tuple[Image, ...] = (classifier.prepare(picture.image_bgr),)
+            inputs: tuple[Image, ...] = (answerer.prepare(picture.image_bgr),)
             faces: tuple[FaceBox, ...] = ()
         else:
             picture = read_image(path)
-            faces = tuple(detector.detect(picture.image_bgr, START_SCORE))
-            inputs = tuple(classifier.prepare(picture.image_bgr, f.box) for f in faces)
+            faces = tuple(detector.detect(picture.image_bgr, detector.sure))
+            inputs = tuple(answerer.prepare(picture.image_bgr, f.box, f.landmarks) for f in faces)
     except ImageError as error:
         return _Prepared(path, error=str(error).removeprefix(f"{path}: "))
     missing = None if inputs else "no face found"
@@ -96,17 +95,17 @@ def _prepare(path: Path, classifier: Classifier, detector: FaceDetector | None) 
 
 
 def _answer(
-    group: Iterable[_Prepared], classifier: Classifier, with_faces: bool, top: int, batch: int
+    group: Iterable[_Prepared], answerer: Answerer, with_faces: bool, top: int, batch: int
 ) -> Iterator[tuple[Path, list[dict[str, Any]]]]:
     group = list(group)
     inputs = [image for prepared in group for image in prepared.inputs]
     # In pieces of the batch's size: a crowd in one photo must not make one huge inference.
     pieces = [inputs[i : i + batch] for i in range(0, len(inputs), batch)]
-    scores = (row for piece in pieces for row in classifier.scores(np.stack(piece)))
+    scores = (row for piece in pieces for row in answerer.outputs(np.stack(piece)))
     for prepared in group:
         row: dict[str, Any] = {
             "path": os.fspath(prepared.path),
-            "model": classifier.name,
+            "model": answerer.name,
             "label": None,
             "score": None,
             "top": [],
@@ -118,7 +117,7 @@ def _answer(
             row |= {"face_index": None, "box": None, "face_score": None}
         rows = [] if prepared.inputs else [row]
         for index in range(len(prepared.inputs)):
-            answer = classifier.decide(next(scores))
+            answer = answerer.decide(next(scores))
             filled = row | {
                 "label": answer.label,
                 "score": round(answer.score, 4),

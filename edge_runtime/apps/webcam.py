@@ -10,17 +10,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
+from edge_runtime.apps.recognizer import Hide, Recognizer, Seen
+from edge_runtime.faces.cadence import Cadence
 from edge_runtime.faces.detector import FaceDetector
-from edge_runtime.faces.smoothing import ScoreSmoother
-from edge_runtime.faces.tracker import CONTINUE_SCORE, TrackedFace, Tracker
 from edge_runtime.measure.latency import summarize_ms
-from edge_runtime.media.overlay import draw_face, draw_lines
+from edge_runtime.media.overlay import draw_face, draw_lines, hide_face
 from edge_runtime.media.reader import NewestFrames, every_frame
 from edge_runtime.media.sinks import EventLines, Still, VideoFile, Window
 from edge_runtime.media.sources import Frame, Source
-from edge_runtime.model.classifier import Classifier, Prediction
+from edge_runtime.model.classifier import Answerer, Prediction
 
 __all__ = ["WebcamOutputs", "WebcamSummary", "run_webcam"]
 
@@ -76,48 +74,16 @@ class WebcamSummary:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What is known of one frame."""
-
-    faces: list[tuple[TrackedFace, dict[str, Prediction]]]
-    whole: dict[str, Prediction]
-
-
-class _Recognizer:
-    """Detector, tracker and classifiers, from a frame to what is seen in it."""
-
-    def __init__(self, detector: FaceDetector | None, classifiers: Sequence[Classifier]) -> None:
-        self._detector = detector
-        self._on_faces = [c for c in classifiers if c.wants_faces]
-        self._on_frames = [c for c in classifiers if not c.wants_faces]
-        self._tracker = Tracker()
-        self._smoother = ScoreSmoother()
-
-    def look(self, frame: Frame) -> _Seen:
-        tracked: list[TrackedFace] = []
-        if self._detector is not None:
-            found = self._detector.detect(frame.image_bgr, CONTINUE_SCORE)
-            tracked = self._tracker.update(found, frame.time_s)
-            self._smoother.forget(self._tracker.known)
-        answers: list[dict[str, Prediction]] = [{} for _ in tracked]
-        for classifier in self._on_faces if tracked else ():
-            inputs = np.stack([classifier.prepare(frame.image_bgr, t.face.box) for t in tracked])
-            for t, row, answer in zip(tracked, classifier.scores(inputs), answers, strict=True):
-                steady = self._smoother.update(t.track, classifier.name, row, frame.time_s)
-                answer[classifier.name] = classifier.decide(steady)
-        whole = {c.name: c.classify(frame.image_bgr) for c in self._on_frames}
-        return _Seen(list(zip(tracked, answers, strict=True)), whole)
-
-
 def run_webcam(
     source: Source,
     detector: FaceDetector | None,
-    classifiers: Sequence[Classifier],
+    answerers: Sequence[Answerer],
     outputs: WebcamOutputs,
     *,
     take_every_frame: bool = False,
     max_frames: int | None = None,
+    detect_every: int = 0,
+    hide: Hide = "none",
 ) -> WebcamSummary:
     """Run until the source ends, the user stops, or `max_frames` were looked at.
 
@@ -126,18 +92,21 @@ def run_webcam(
     Args:
         source: Where frames come from.
         detector: Finds faces; None where no model looks at faces.
-        classifiers: What is asked of each face, or of the whole frame.
+        answerers: What is asked of each face, or of the whole frame.
         outputs: Where results go.
         take_every_frame: Look at each frame of a clip in turn, instead of the newest at its pace.
         max_frames: Stop after so many.
+        detect_every: Look for faces in every so many-th frame; 0: in each, or as time allows.
+        hide: Which faces nobody is to see, in any picture that leaves here.
 
     Returns:
         Counts, ages and problems.
     """
-    recognizer = _Recognizer(detector, classifiers)
     summary = WebcamSummary()
     # A folder has no pace, so there is no newest picture in it.
     in_turn = take_every_frame or source.fps == 0
+    cadence = Cadence(0.0 if in_turn else 1 / source.fps, detect_every)
+    recognizer = Recognizer(detector, answerers, cadence, hide)
     try:
         if in_turn:
             frames: Any = every_frame(source)
@@ -157,7 +126,7 @@ def run_webcam(
 def _loop(
     frames: Any,
     source: Source,
-    recognizer: _Recognizer,
+    recognizer: Recognizer,
     outputs: WebcamOutputs,
     max_frames: int | None,
     summary: WebcamSummary,
@@ -178,16 +147,18 @@ def _loop(
 
 
 def _write(
-    frame: Frame, seen: _Seen, source: Source, outputs: WebcamOutputs, summary: WebcamSummary
+    frame: Frame, seen: Seen, source: Source, outputs: WebcamOutputs, summary: WebcamSummary
 ) -> bool:
     """Send one frame's results out; return False once the user wants to stop."""
     going_on = True
     if outputs.window or outputs.record or outputs.still:
         picture = frame.image_bgr.copy()
+        for box in seen.hidden:
+            hide_face(picture, box)
         for tracked, answers in seen.faces:
-            lines = [f"{p.label} {p.score:.0%}" for p in answers.values()]
+            lines = [str(p) for p in answers.values()]
             draw_face(picture, tracked.face.box, tracked.track, lines or ["face"])
-        draw_lines(picture, [f"{name}: {p.label} {p.score:.0%}" for name, p in seen.whole.items()])
+        draw_lines(picture, [f"{name}: {p}" for name, p in seen.whole.items()])
         if outputs.record:
             outputs.record.write(picture, frame.time_s)
         if outputs.still:
@@ -205,7 +176,7 @@ def _write(
     return going_on
 
 
-def _event(frame: Frame, seen: _Seen, source: str, age_s: float) -> dict[str, Any]:
+def _event(frame: Frame, seen: Seen, source: str, age_s: float) -> dict[str, Any]:
     return {
         "frame": frame.index,
         "time_s": round(frame.time_s, 4),

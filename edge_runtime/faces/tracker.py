@@ -10,14 +10,7 @@ import numpy.typing as npt
 
 from edge_runtime.faces.boxes import FaceBox, iou
 
-__all__ = ["CONTINUE_SCORE", "START_SCORE", "TrackedFace", "Tracker"]
-
-# A new face must be clear, a known one may be faint for a while (ByteTrack's two thresholds):
-# a hand before the mouth does not end a track, and a pattern on a shirt does not start one. With
-# the shipped detector, on val, 81% of 152 faces of 24 px or more reach 0.55 in a single photo, 95%
-# reach 0.2; how many faceless photos do: benchmarks/results/false-faces.json.
-START_SCORE = 0.55
-CONTINUE_SCORE = 0.2
+__all__ = ["TrackedFace", "Tracker"]
 
 _FORGET_AFTER_S = 1.5
 _MIN_IOU = 0.2
@@ -50,27 +43,38 @@ class _Track:
         ahead = min(now_s - self.seen_s, 0.3)  # a constant speed is no guess for longer
         return np.asarray(self.velocity or (0.0, 0.0), np.float32) * ahead
 
+    def expected(self, now_s: float) -> FaceBox:
+        shift = self.expected_shift(now_s)
+        box, landmarks = self.face.box + np.tile(shift, 2), self.face.landmarks + shift
+        return FaceBox(box, self.face.score, landmarks)
+
 
 class Tracker:
-    """Gives each face an id; the only state is the faces seen lately."""
+    """Gives each face an id; the only state is the faces seen lately.
 
-    def __init__(self) -> None:
-        """Start without any face."""
+    A new face must be clear, a known one may be faint for a while (ByteTrack's two thresholds): a
+    hand before the mouth does not end a track, and a pattern on a shirt does not start one.
+    """
+
+    def __init__(self, sure: float) -> None:
+        """Start without any face; `sure` is the score a new one needs."""
+        self._sure = sure
         self._tracks: list[_Track] = []
         self._next_id = 1
+        self._updated_s = 0.0
 
     def update(self, faces: Sequence[FaceBox], now_s: float) -> list[TrackedFace]:
         """Match this frame's faces to those known.
 
         Args:
-            faces: With scores from `CONTINUE_SCORE` up; those under `START_SCORE` only continue
-                a track.
+            faces: Down to faint ones, which only continue a track.
             now_s: Time of the frame in seconds, growing.
 
         Returns:
             The faces that belong to a track, a new one from its first frame, in order of id.
         """
         self._tracks = [t for t in self._tracks if now_s - t.seen_s <= _FORGET_AFTER_S]
+        self._updated_s = now_s
         pairs = sorted(
             (-likeness, ti, fi)
             for ti, track in enumerate(self._tracks)
@@ -88,7 +92,7 @@ class Tracker:
             _follow(self._tracks[ti], faces[fi], now_s)
             seen.append(TrackedFace(self._tracks[ti].id, faces[fi]))
         for fi, face in enumerate(faces):
-            if fi in taken_faces or face.score < START_SCORE:
+            if fi in taken_faces or face.score < self._sure:
                 continue
             if any(_doubles(face, s.face) for s in seen):
                 continue
@@ -96,6 +100,19 @@ class Tracker:
             seen.append(TrackedFace(self._next_id, face))
             self._next_id += 1
         return sorted(seen, key=lambda s: s.track)
+
+    def coast(self, now_s: float) -> list[TrackedFace]:
+        """Return where the faces of the last update should be now, in order of id.
+
+        For a frame nobody looked for faces in; nothing is learned from it.
+        """
+        seen = [t for t in self._tracks if t.seen_s == self._updated_s]
+        return [TrackedFace(t.id, t.expected(now_s)) for t in sorted(seen, key=lambda t: t.id)]
+
+    def lately(self, now_s: float, within_s: float = 0.5) -> list[TrackedFace]:
+        """Return where all faces seen a moment ago should be now, also those lost since."""
+        recent = [t for t in self._tracks if now_s - t.seen_s <= within_s]
+        return [TrackedFace(t.id, t.expected(now_s)) for t in recent]
 
     @property
     def known(self) -> set[int]:

@@ -14,7 +14,16 @@ from typing import Any, Literal, get_args
 
 from edge_runtime.errors import CardError
 
-__all__ = ["CARD_KEY", "Golden", "InputSpec", "ModelCard", "Reject"]
+__all__ = [
+    "CARD_KEY",
+    "Alignment",
+    "Answers",
+    "Golden",
+    "InputSpec",
+    "ModelCard",
+    "Reject",
+    "RejectOn",
+]
 
 CARD_KEY = "edge"
 SCHEMA = 1
@@ -23,9 +32,10 @@ Task = Literal["classification", "identity", "detection"]
 Region = Literal["frame", "face"]
 Resize = Literal["stretch", "center-crop", "letterbox"]
 Interpolation = Literal["area", "linear"]
-Alignment = Literal["none"]
+Alignment = Literal["none", "five-point"]
 Precision = Literal["fp32", "fp16", "int8"]
 RejectOn = Literal["probability", "cosine"]
+Answers = Literal["labels", "gallery"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +48,8 @@ class InputSpec:
         region: `frame` feeds the whole picture, `face` a crop around one face.
         face_margin: Added on each side of a face box, as a share of the box's longer side; the
             crop is square. Only for region `face`.
-        alignment: How a face is turned upright before the crop; `none` leaves it as it is.
+        alignment: `five-point` turns a face upright by its landmarks and scales it by them,
+            `face_margin` around ArcFace's crop; `none` takes a square around its box.
         resize: `stretch` ignores the aspect ratio, `center-crop` cuts the longer side,
             `letterbox` keeps all of the picture at the top left and pads with gray 114.
         interpolation: `area` averages when shrinking (bilinear when enlarging), `linear` is
@@ -101,6 +112,8 @@ class ModelCard:
         labels: Class names in output order; for detectors the one label `face`.
         input: What goes in.
         reject: When an answer is withheld; None never withholds.
+        answers: `labels` are given as answers; with `gallery` people are enrolled on the device,
+            and the labels, people the model was trained on, are given only when asked for.
         precision: Arithmetic of the weights.
         quantization: How the file was quantized (recipe, calibration), empty for fp32.
         metrics: Accuracy of Keras, fp32 and this file with n, agreement, per split.
@@ -114,6 +127,7 @@ class ModelCard:
     labels: tuple[str, ...]
     input: InputSpec
     reject: Reject | None = None
+    answers: Answers = "labels"
     precision: Precision = "fp32"
     quantization: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -149,6 +163,8 @@ class ModelCard:
                 f"{where}: the card's schema is not {SCHEMA}; export the model again, "
                 "or upgrade edge-run"
             )
+        if "answers" not in raw and (raw.get("reject") or {}).get("on") == "cosine":
+            raw["answers"] = "gallery"  # files exported before the field was there
         raw["input"] = _record(InputSpec, raw.get("input"), "input", where)
         raw["labels"] = _labels(raw.get("labels"), where)
         if raw.get("reject") is not None:
@@ -168,6 +184,7 @@ class ModelCard:
             ("name", self.name, _is_text, "a name"),
             ("task", self.task, *_one_of(Task)),
             ("precision", self.precision, *_one_of(Precision)),
+            ("answers", self.answers, *_one_of(Answers)),
             ("sha256", self.sha256, _is_digest, "64 hexadecimal digits"),
             ("input.region", size.region, *_one_of(Region)),
             ("input.resize", size.resize, *_one_of(Resize)),

@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from edge_runtime.errors import ModelError
+from edge_runtime.model.downloads import KNOWN, cached, fetch, from_address
 
 __all__ = ["find_model", "shipped_folder", "shipped_models"]
 
@@ -14,10 +15,11 @@ def find_model(text: str) -> Path:
     """Return the path of a model file.
 
     Args:
-        text: A path if it exists, else a shipped model's name with or without `.onnx`.
+        text: A path if it exists, else a shipped model's name with or without `.onnx`, else the
+            name of one that was fetched, else an address with a hash, which is fetched once.
 
     Raises:
-        ModelError: Neither is there.
+        ModelError: There is none.
     """
     path = Path(text)
     if path.is_file():
@@ -25,13 +27,16 @@ def find_model(text: str) -> Path:
     if path.is_dir():
         raise ModelError(f"{text}: is a folder, not a model file")
     if text.startswith(("http://", "https://")):
-        raise ModelError(
-            f"{text}: models by address are not fetched yet; download the file, pass its path"
-        )
+        return fetch(from_address(text), lambda done, total: None)
     shipped = shipped_models()
     name = text.removesuffix(".onnx")
     if name in shipped:
         return shipped[name]
+    if name in KNOWN:
+        there = cached(KNOWN[name])
+        if there is None:
+            raise ModelError(f"{text}: is not here yet; fetch it with edge-run models get {name}")
+        return there
     raise ModelError(
         f"{text}: no such file, and no shipped model of that name (there are: "
         f"{', '.join(shipped) or 'none'})"

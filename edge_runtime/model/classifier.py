@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.errors import OptionError
+from edge_runtime.model.card import RejectOn
 from edge_runtime.model.preprocess import Image, preprocess
 from edge_runtime.model.session import Session
 
-__all__ = ["BUILTIN", "Classifier", "Prediction", "choose_labels"]
+__all__ = ["BUILTIN", "Answerer", "Classifier", "Prediction", "choose_labels"]
 
 # What --labels calls the people a face model came with.
 BUILTIN = "builtin"
 
 Floats = npt.NDArray[np.float32]
+
+_HELD = 0.1  # probability less than a new answer needs, for one that was given a frame ago
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,21 +30,60 @@ class Prediction:
 
     Attributes:
         label: The best label, "uncertain" where the card's threshold is not reached, or "unknown"
-            from a face model made for enrolling people, while nobody is enrolled.
-        score: Probability of the best label, 0 to 1.
+            for a stranger's face, and from a model made for enrolling people while nobody is
+            enrolled.
+        score: Probability of the label, 0 to 1; a cosine where people are compared.
         labels: All labels that could have been answered.
         scores: float32, (K,), in the order of `labels`.
+        on: What kind of number scores are.
     """
 
     label: str
     score: float
     labels: tuple[str, ...]
     scores: Floats
+    on: RejectOn = "probability"
+
+    def __str__(self) -> str:
+        """Return it as it is shown to people: "happy 93%", "Ana 0.71"."""
+        share = f"{self.score:.0%}" if self.on == "probability" else f"{self.score:.2f}"
+        return f"{self.label} {share}"
 
     def top(self, k: int) -> list[tuple[str, float]]:
         """Return the k best labels with their scores, best first, before any rejection."""
         order = np.argsort(-self.scores, kind="stable")[: max(1, k)]
         return [(self.labels[i], round(float(self.scores[i]), 4)) for i in order]
+
+
+class Answerer(Protocol):
+    """Whatever answers for a picture or a face: a classifier, or an identifier with a gallery.
+
+    Attributes:
+        name: Key of its answers.
+        session: What runs its model.
+    """
+
+    name: str
+    session: Session
+
+    @property
+    def wants_faces(self) -> bool:
+        """Whether it looks at a face rather than at the whole picture."""
+        ...
+
+    def prepare(
+        self, image_bgr: Image, box: Floats | None = None, landmarks: Floats | None = None
+    ) -> Image:
+        """Return the model's input for a picture, or for a face in it."""
+        ...
+
+    def outputs(self, inputs: Image) -> Floats:
+        """Return a row an input; rows of one face may be averaged."""
+        ...
+
+    def decide(self, output: Floats, held: str | None = None) -> Prediction:
+        """Turn a row into an answer; `held`, the answer before, is kept while nearly as good."""
+        ...
 
 
 class Classifier:
@@ -55,7 +98,7 @@ class Classifier:
     def __init__(self, session: Session, labels: Sequence[str] | None = None) -> None:
         """Take a session; `labels` restricts the answer to some labels and renormalizes.
 
-        A face model made for enrolling people (its card rejects on cosine) knows nobody until
+        A face model made for enrolling people (see `ModelCard.answers`) knows nobody until
         `labels` names some of those it came with, or all of them as `builtin`.
 
         Raises:
@@ -64,8 +107,7 @@ class Classifier:
         card = session.card
         if card.task == "detection":
             raise OptionError(f"model {card.name} finds faces and names none; choose another")
-        made_for_enrolling = card.reject is not None and card.reject.on == "cosine"
-        self._knows_nobody = made_for_enrolling and not labels
+        self._knows_nobody = card.answers == "gallery" and not labels
         if _names_builtin(session, labels):
             labels = None
         unknown = [label for label in labels or () if label not in card.labels]
@@ -76,6 +118,8 @@ class Classifier:
             )
         self.name = card.name
         self.session = session
+        on_cosine = card.reject is not None and card.reject.on == "cosine"
+        self._compares = on_cosine and "cosines" in session.outputs
         self._columns = [i for i, x in enumerate(card.labels) if not labels or x in labels]
         self.labels = tuple(card.labels[i] for i in self._columns)
 
@@ -84,28 +128,56 @@ class Classifier:
         """Whether the model looks at a face rather than at the whole picture."""
         return self.session.card.input.region == "face"
 
-    def prepare(self, image_bgr: Image, box: Floats | None = None) -> Image:
+    def prepare(
+        self, image_bgr: Image, box: Floats | None = None, landmarks: Floats | None = None
+    ) -> Image:
         """Return the model's input for a picture, or for a face in it; see `preprocess`."""
-        return preprocess(image_bgr, self.session.card.input, box)
+        return preprocess(image_bgr, self.session.card.input, box, landmarks)
 
     def scores(self, inputs: Image) -> Floats:
         """Return probabilities float32 (N, K) over `labels` for uint8 (N, H, W, 3) inputs."""
-        scores = self.session.run(inputs)["scores"][:, self._columns]
+        return self.outputs(inputs)[:, : len(self.labels)]
+
+    def outputs(self, inputs: Image) -> Floats:
+        """Return rows for `decide`: probabilities over `labels`, and cosines where it needs them.
+
+        Args:
+            inputs: uint8 (N, H, W, 3).
+
+        Returns:
+            float32 (N, K) or (N, 2 K).
+        """
+        answer = self.session.run(inputs)
+        scores = answer["scores"][:, self._columns]
         if len(self._columns) < len(self.session.card.labels):
             total = np.maximum(scores.sum(1, keepdims=True), 1e-9)
             scores = np.asarray(scores / total, np.float32)
-        return scores
+        if not self._compares:
+            return scores
+        return np.concatenate([scores, answer["cosines"][:, self._columns]], axis=1)
 
-    def decide(self, scores: Floats) -> Prediction:
-        """Turn one row of probabilities (K,) into an answer, applying the card's rejection."""
-        best = int(scores.argmax())
-        label, score = self.labels[best], float(scores[best])
+    def decide(self, output: Floats, held: str | None = None) -> Prediction:
+        """Turn a row of `outputs` into an answer, applying the card's rejection.
+
+        Args:
+            output: The row, or an average of rows.
+            held: The answer to the frame before, which is kept while it is nearly as likely.
+        """
+        output, cosines = output[: len(self.labels)], output[len(self.labels) :]
+        best = int(output.argmax())
         reject = self.session.card.reject
-        if self._knows_nobody:
+        below = reject.below if reject is not None and reject.on == "probability" else 0.0
+        if held in self.labels:
+            before = self.labels.index(held)
+            if output[before] >= max(float(output[best]), below) - _HELD:
+                best, below = before, below - _HELD
+        label, score = self.labels[best], float(output[best])
+        stranger = self._compares and reject is not None and cosines[best] < reject.below
+        if self._knows_nobody or stranger:
             label = "unknown"
-        elif reject is not None and reject.on == "probability" and score < reject.below:
+        elif score < below:
             label = "uncertain"
-        return Prediction(label, score, self.labels, scores)
+        return Prediction(label, score, self.labels, output)
 
     def classify(self, image_bgr: Image, box: Floats | None = None) -> Prediction:
         """Answer for one picture, or for one face in it.
@@ -114,7 +186,7 @@ class Classifier:
             image_bgr: uint8, (H, W, 3), BGR.
             box: Face in pixels, x1, y1, x2, y2; None takes the whole picture.
         """
-        return self.decide(self.scores(self.prepare(image_bgr, box)[None])[0])
+        return self.decide(self.outputs(self.prepare(image_bgr, box)[None])[0])
 
 
 def choose_labels(sessions: Sequence[Session], labels: Sequence[str]) -> list[Classifier]:

@@ -10,9 +10,14 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_runtime.errors import CardError, ModelError
 from edge_runtime.model.card import CARD_KEY, ModelCard
+from edge_runtime.model.downloads import KNOWN
+
+if TYPE_CHECKING:  # NumPy is not needed to show a card
+    from edge_runtime.model.foreign import ForeignGraph
 
 __all__ = ["ModelFile", "hash_with_zeroed_field", "load_model_file", "read_metadata"]
 
@@ -30,12 +35,14 @@ class ModelFile:
     Attributes:
         path: Where it was read from.
         data: The file's bytes.
-        card: What it says of itself.
+        card: What it says of itself, or what is said of it (see `edge_runtime.model.foreign`).
+        foreign: How its graph wants pictures, where it was not exported by edge-run.
     """
 
     path: Path
     data: bytes
     card: ModelCard
+    foreign: ForeignGraph | None = None
 
 
 def load_model_file(path: Path) -> ModelFile:
@@ -51,7 +58,7 @@ def load_model_file(path: Path) -> ModelFile:
         raise ModelError(f"{path}: {error.strerror or error}") from None
     text = read_metadata(data, str(path)).get(CARD_KEY)
     if text is None:
-        raise CardError(f"{path}: no 'edge' metadata; export it again with 'python -m export'")
+        return _load_foreign(path, data)
     card = ModelCard.from_json(text, str(path))
     if hash_with_zeroed_field(data, card.sha256) != card.sha256:
         raise ModelError(
@@ -59,6 +66,23 @@ def load_model_file(path: Path) -> ModelFile:
             "its card); copy or export it again"
         )
     return ModelFile(path, data, card)
+
+
+def _load_foreign(path: Path, data: bytes) -> ModelFile:
+    """Take a file of somebody else's by its description."""
+    from edge_runtime.model.foreign import describe_foreign, read_description
+
+    sha256 = hashlib.sha256(data).hexdigest()
+    known = next((d.description for d in KNOWN.values() if d.sha256 == sha256), None)
+    described = known or read_description(path)
+    if described is None:
+        raise CardError(
+            f"{path}: no 'edge' metadata; export it again with 'python -m export', or, if it is "
+            f"a face embedding of somebody else's, describe it in {path.with_suffix('.yaml')} "
+            "(docs/model-file.md)"
+        )
+    where = path if known else path.with_suffix(".yaml")
+    return ModelFile(path, data, *describe_foreign(described, sha256, str(where)))
 
 
 def hash_with_zeroed_field(data: bytes, sha256: str) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.errors import ImageError
+from edge_runtime.model.alignment import align_face
 from edge_runtime.model.card import InputSpec
 
 __all__ = ["Image", "face_square", "letterbox_scale", "preprocess"]
@@ -23,7 +24,10 @@ _PAD_GRAY = 114  # the padding of the YOLO family; close to the mean of natural 
 
 
 def preprocess(
-    image_bgr: Image, spec: InputSpec, box: npt.NDArray[np.float32] | None = None
+    image_bgr: Image,
+    spec: InputSpec,
+    box: npt.NDArray[np.float32] | None = None,
+    landmarks: npt.NDArray[np.float32] | None = None,
 ) -> Image:
     """Crop, resize and convert one picture for a model.
 
@@ -32,14 +36,20 @@ def preprocess(
         spec: What the model expects.
         box: Face in pixels (x1, y1, x2, y2), used when `spec.region` is `face`; None takes the
             whole picture as the model's region (a folder of face crops).
+        landmarks: The face's five points (5, 2) in pixels, taken in place of the box where
+            `spec.alignment` is `five-point`.
 
     Returns:
         uint8, (height_px, width_px, 3), RGB, contiguous.
 
     Raises:
-        ImageError: `image_bgr` is not uint8 (H, W, 3), or `box` is empty or lies outside it.
+        ImageError: `image_bgr` is not uint8 (H, W, 3), `box` is empty or lies outside it, or the
+            landmarks are one point.
     """
     _expect_image(image_bgr)
+    if landmarks is not None and spec.region == "face" and spec.alignment == "five-point":
+        out = align_face(image_bgr, landmarks, spec.width_px, spec.height_px, spec.face_margin)
+        return np.asarray(cv2.cvtColor(out, cv2.COLOR_BGR2RGB), np.uint8)
     if box is not None and spec.region == "face":
         image_bgr = _crop(image_bgr, face_square(box, spec.face_margin))
     height, width = image_bgr.shape[:2]

@@ -60,6 +60,7 @@ class Session:
         provider_used: What onnxruntime runs, by our name.
         explanation: "asked X, got Y, because Z".
         threads: Threads of one inference.
+        outputs: Names of what `run` returns.
     """
 
     def __init__(self, model: ModelFile, options: SessionOptions) -> None:
@@ -101,8 +102,13 @@ class Session:
                 )
             why = f"{wanted[0]} is listed but could not be started"
         self.explanation = f"asked {options.provider}, got {self.provider_used}, because {why}"
-        self._outputs = [o.name for o in self._session.get_outputs()]
-        _check_fit(model, self._session)
+        self.outputs = tuple(o.name for o in self._session.get_outputs())
+        self._foreign = model.foreign
+        self._one_by_one = False
+        if model.foreign:
+            self._take_foreign(model)
+        else:
+            _check_fit(model, self._session)
         blank = np.zeros((1, self.card.input.height_px, self.card.input.width_px, 3), np.uint8)
         try:
             self.run(blank)  # the first run allocates and, on a GPU, compiles
@@ -118,8 +124,34 @@ class Session:
         Returns:
             Each output by name, float32, first axis N.
         """
-        answers = self._session.run(self._outputs, {"image": images})
-        return dict(zip(self._outputs, answers, strict=True))
+        if self._foreign:
+            return {"embedding": self._embed(self._foreign.convert(images))}
+        answers = self._session.run(list(self.outputs), {"image": images})
+        return dict(zip(self.outputs, answers, strict=True))
+
+    def _take_foreign(self, model: ModelFile) -> None:
+        """Refuse a foreign graph that is no embedding of the size described."""
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        size, where = model.card.input, str(model.path)
+        sides = [size.height_px, size.width_px]
+        nchw = model.foreign is not None and model.foreign.layout == "NCHW"
+        expected = [3, *sides] if nchw else [*sides, 3]
+        if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
+            raise CardError(f"{where}: expected one input of float pictures")
+        got = list(inputs[0].shape[1:])
+        if any(isinstance(g, int) and g != e for g, e in zip(got, expected, strict=True)):
+            raise CardError(f"{where}: takes pictures of {got}, its description says {expected}")
+        if len(outputs) != 1:
+            names = ", ".join(o.name for o in outputs)
+            raise CardError(f"{where}: expected one output, the embedding; it has {names}")
+        self._input = inputs[0].name
+        self._one_by_one = isinstance(inputs[0].shape[0], int)
+        self.outputs = ("embedding",)
+
+    def _embed(self, pictures: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        parts = np.split(pictures, len(pictures)) if self._one_by_one else [pictures]
+        rows = [self._session.run(None, {self._input: part})[0] for part in parts]
+        return np.concatenate(rows).reshape(len(pictures), -1).astype(np.float32)
 
 
 def open_session(path: Path, options: SessionOptions) -> Session:

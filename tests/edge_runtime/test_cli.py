@@ -22,6 +22,8 @@ from edge_runtime.model.classifier import Classifier
 from edge_runtime.model.onnx_file import load_model_file
 
 ROW_FIELDS = ["path", "model", "label", "score", "top", "width_px", "height_px", "error"]
+COMMANDS = ["webcam", "classify", "bench", "check", "info", "models", "doctor", "enroll",
+            "identify", "verify"]  # fmt: skip
 FACE_FIELDS = ["face_index", "box", "face_score"]
 
 
@@ -60,15 +62,15 @@ def test_version_is_the_packages(cli) -> None:
 
 def test_help_names_every_command(cli) -> None:
     text = cli("--help").stdout
-    for command in ("webcam", "classify", "bench", "check", "info", "models", "doctor"):
+    for command in (*COMMANDS, "gallery"):
         assert f"  {command} " in text
 
 
 @pytest.mark.parametrize(
-    "command", ["webcam", "classify", "bench", "check", "info", "models", "doctor"]
+    "command", [*COMMANDS, "gallery list", "gallery rename", "gallery forget", "models get"]
 )
 def test_help_of_a_command_shows_an_example(cli, command: str) -> None:
-    result = cli(command, "--help")
+    result = cli(*command.split(), "--help")
     assert result.exit_code == 0
     assert f"Example: edge-run {command}" in result.stdout
 
@@ -170,7 +172,7 @@ def test_info_refuses_what_is_no_model_file(cli, bad_model, says) -> None:
     [
         pytest.param("nowhere.onnx", "no such file, and no shipped model of that name", id="none"),
         pytest.param(".", "is a folder, not a model file", id="folder"),
-        pytest.param("https://host/m.onnx", "models by address are not fetched yet", id="address"),
+        pytest.param("https://host/m.onnx", "its address ends in #sha256=", id="address"),
     ],
 )
 def test_model_that_is_not_there_is_said(cli, name: str, says: str) -> None:
@@ -521,6 +523,83 @@ def test_webcam_runs_nothing_beside_two_models_or_one_that_knows_nobody(
         result = _webcam(cli, face_clip, models, detector_model, "--every-frame", "--max-frames", 1)
         (event,) = _rows(result.stdout)
         assert list(event["faces"][0]["predictions"]) == names
+
+
+@pytest.fixture
+def two_people(cli, portrait, scene, identity_model, detector_model) -> Path:
+    """A folder of frames: red beside green; red is enrolled as Ana in people.npz."""
+    Path("ana").mkdir()
+    for tone in (60, 100):
+        cv2.imwrite(f"ana/{tone}.png", portrait("red", tone))
+    models = ["--model", identity_model, "--detector", detector_model]
+    assert cli("enroll", "Ana", "ana", "--gallery", "people.npz", *models).exit_code == 0
+    both = scene(side=256)
+    for person, x in (("red", 16), ("green", 176)):
+        both[96:160, x : x + 64] = portrait(person, 80)[96:160, 96:160]
+    Path("frames").mkdir()
+    for i in range(3):
+        cv2.imwrite(f"frames/{i}.png", both)
+    return Path("frames")
+
+
+def test_webcam_names_who_is_enrolled_and_nobody_else(
+    cli, two_people, identity_model, face_model, detector_model
+) -> None:
+    models = [identity_model, face_model]
+    result = _webcam(
+        cli, two_people, models, detector_model, "--gallery", "people.npz", "--events", "e.jsonl"
+    )
+    assert result.exit_code == 0, result.stderr
+    for line in Path("e.jsonl").read_text().splitlines():
+        left, right = sorted(json.loads(line)["faces"], key=lambda face: face["box"][0])
+        assert (left["predictions"]["who"]["label"], left["predictions"]["mood"]["label"]) == (
+            "Ana", "red"
+        )  # fmt: skip
+        assert left["predictions"]["who"]["score"] > 0.99
+        assert right["predictions"]["who"]["label"] == "unknown"
+        assert right["predictions"]["mood"]["label"] == "green"
+
+
+@pytest.mark.parametrize(
+    ("blur", "colors"),
+    [("none", (True, True)), ("unknown", (True, False)), ("all", (False, False))],
+)
+def test_webcam_hides_the_faces_it_is_told_to(
+    cli, two_people, identity_model, detector_model, blur: str, colors: tuple[bool, bool]
+) -> None:
+    """A face that is to be seen keeps its squares; in the middle of a hidden one all are alike."""
+    result = _webcam(
+        cli, two_people, [identity_model], detector_model, "--gallery", "people.npz",
+        "--blur", blur, "--still", "s.png", "--record", "r.mp4",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    frame = cv2.VideoCapture("r.mp4").read()[1]
+    for image in (cv2.imread("s.png"), frame):
+        squares = [image[110:146, x + 14 : x + 50].astype(float) for x in (16, 176)]
+        seen = tuple(bool(np.abs(np.diff(face, axis=1)).mean() > 1.5) for face in squares)
+        assert seen == colors
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        pytest.param(["--blur", "some"], "--blur some: expected none, unknown, all", id="blur"),
+        pytest.param(["--threshold", "0.5"], "--threshold: is for people enrolled", id="threshold"),
+    ],
+)
+def test_webcam_refuses_what_makes_no_sense(
+    cli, photos, face_model, detector_model, more: list[str], says: str
+) -> None:
+    assert says in _failure(_webcam(cli, photos, [face_model], detector_model, *more), 2)
+
+
+def test_webcam_refuses_a_gallery_without_a_model_that_compares_faces(
+    cli, two_people, face_model, detector_model
+) -> None:
+    result = _webcam(cli, two_people, [face_model], detector_model, "--gallery", "people.npz")
+    assert _failure(result, 2) == (
+        "--gallery: none of the models compares faces; add --model faces"
+    )
 
 
 def test_webcam_on_a_folder_takes_each_picture(cli, photos, color_model, detector_model) -> None:

@@ -25,7 +25,7 @@ OWN = {
     "objects": set(),
     "pets": {"--backbone", "--weights"},
     "expression": {"--votes"},
-    "faces": {"--backbone", "--weights", "--background"},
+    "faces": {"--backbone", "--weights", "--background", "--for-gallery"},
 }
 
 
@@ -161,9 +161,10 @@ def test_number_out_of_range_is_refused(run, words: str) -> None:
             id="weights for a plan without",
         ),
         pytest.param(
-            "faces --architecture head --background others",
-            "--background teaches an embedding: take --architecture identity",
-            id="background for a plan that learns none",
+            "faces --architecture seed --background others",
+            "--background, --for-gallery: architecture seed compares no faces; take head or "
+            "identity",
+            id="background for a plan that compares none",
         ),
         pytest.param(
             "faces --architecture seed --weights none",

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from train.data.landmarks import Marks, landmarks_in, mark_name
 from train.errors import DataError
 
 __all__ = ["AnnotatedPhoto", "read_annotations", "read_people"]
@@ -24,12 +25,14 @@ class AnnotatedPhoto:
         boxes: float32, (M, 4), x1, y1, x2, y2 in pixels.
         split: train, val or test.
         learned: False where the boxes only say what is to be ignored.
+        landmarks: float32, (M, 5, 2), in pixels, NaN where not known; None where none is.
     """
 
     path: Path
     boxes: npt.NDArray[np.float32]
     split: str
     learned: bool = True
+    landmarks: npt.NDArray[np.float32] | None = None
 
     @property
     def label(self) -> str:
@@ -37,10 +40,15 @@ class AnnotatedPhoto:
         return ";".join(" ".join(f"{v:g}" for v in box) for box in self.boxes)
 
 
-def read_annotations(root: Path, seed: int) -> list[AnnotatedPhoto]:
+def read_annotations(root: Path, seed: int, marks: Marks | None = None) -> list[AnnotatedPhoto]:
     """Read a folder of annotated photos, split 70 / 10 / 20 by seed.
 
     `annotations.json` is a list of {"file", "boxes": [{"xyxy_px": [x1, y1, x2, y2]}]}.
+
+    Args:
+        root: The folder.
+        seed: Of the split.
+        marks: Where landmarks are, see `train.data.landmarks`.
 
     Raises:
         DataError: The file is missing or malformed, or names a picture that is not there.
@@ -49,7 +57,12 @@ def read_annotations(root: Path, seed: int) -> list[AnnotatedPhoto]:
     random.Random(seed).shuffle(read)
     train_end, val_end = round(len(read) * 0.7), round(len(read) * 0.8)
     return [
-        AnnotatedPhoto(path, boxes, "train" if i < train_end else "val" if i < val_end else "test")
+        AnnotatedPhoto(
+            path,
+            boxes,
+            "train" if i < train_end else "val" if i < val_end else "test",
+            landmarks=landmarks_in(boxes, (marks or {}).get(mark_name(root, path))),
+        )
         for i, (path, boxes) in enumerate(read)
     ]
 

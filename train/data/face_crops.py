@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 
 from edge_runtime.faces.detector import FaceDetector
-from edge_runtime.faces.portrait import CLEAR, portrait_face
+from edge_runtime.faces.portrait import portrait_face
 from edge_runtime.files import write_whole
 from edge_runtime.media.image import read_image
 from edge_runtime.model.card import InputSpec
@@ -57,7 +57,7 @@ def cut_faces(
             face = portrait_face(detector, image)
             if face is None:
                 write_whole(missing, b"")
-            elif face.score < CLEAR:
+            elif face.score < detector.sure:
                 write_whole(faint, f"{face.score:.2f}".encode())
             if face is not None or not training:
                 crop = preprocess(image, spec, None if face is None else face.box)

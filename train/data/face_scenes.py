@@ -48,11 +48,24 @@ class SceneMaker:
         faceless: Sequence[Path],
         height_px: int,
         width_px: int,
+        portrait_marks: Sequence[npt.NDArray[np.float32] | None] | None = None,
     ) -> None:
-        """Decode the photos once; portraits and faceless pictures are kept as files' bytes."""
+        """Decode the photos once; portraits and faceless pictures are kept as files' bytes.
+
+        Args:
+            photos: Annotated.
+            people: Photos whose faces are to be ignored.
+            portraits: Aligned, of 112 px.
+            faceless: Pictures without people.
+            height_px: Of a scene.
+            width_px: Of a scene.
+            portrait_marks: The faces marked in each portrait, see `train.data.landmarks`.
+        """
         self._photos = [(read_image(p.path).image_bgr, p) for p in photos]
         self._people = [(read_image(p.path).image_bgr, p) for p in people]
         self._portraits = [np.frombuffer(p.read_bytes(), np.uint8) for p in portraits]
+        marks = portrait_marks or [None] * len(portraits)
+        self._portrait_faces = [portrait_face(faces) for faces in marks]
         self._faceless = [np.frombuffer(p.read_bytes(), np.uint8) for p in faceless]
         self._height, self._width = height_px, width_px
 
@@ -111,7 +124,7 @@ class SceneMaker:
         matrix[:, 2] += where - center
         keep_inside(matrix, image, height, width)
         out = _warp(image, matrix, height, width)
-        faces = [turned(Face(b, None, photo.learned), matrix) for b in boxes]
+        faces = [turned(f, matrix) for f in _annotated(photo)]
         seen = [f for f in (clipped(f, height, width) for f in faces) if f]
         for _ in range(int(rng.integers(0, 3))):
             self._add_hand(out, seen, rng)
@@ -121,12 +134,12 @@ class SceneMaker:
         self, rng: np.random.Generator, height: int, width: int
     ) -> tuple[Image, list[Face]]:
         """Fill a tile with one portrait; its surroundings end in repeated edges."""
-        portrait = self._decode(self._portraits, rng)
+        portrait, of = self._portrait(rng)
         scale = min(height, width) / _PORTRAIT_PX * rng.uniform(0.5, 1.5)
         scale = min(scale, 2.2)
         matrix = placed(rng, scale, rng.uniform(0.3, 0.7, 2) * (width, height), spread_deg=14)
         out = _warp(portrait, matrix, height, width)
-        face = clipped(turned(portrait_face(), matrix), height, width)
+        face = clipped(turned(of, matrix), height, width)
         return out, [face] if face else []
 
     def _composed(
@@ -141,15 +154,16 @@ class SceneMaker:
         faces: list[Face] = []
         for _ in range(int(rng.integers(0, 4))):
             is_face = rng.random() < 0.6
+            of = portrait_face()
             if is_face:
-                source, mask = self._decode(self._portraits, rng), _head_mask(rng)
+                (source, of), mask = self._portrait(rng), _head_mask(rng)
             else:
                 source, mask = self._decoy(rng)
             largest = min(height * _LARGEST_SHARE, width, 200) / 96
             scale = float(np.exp(rng.uniform(np.log(0.11), np.log(max(0.2, largest)))))
             middle = rng.uniform(0.05, 0.95, 2) * (width, height)
             matrix = placed(rng, scale, middle, spread_deg=16)
-            face = turned(portrait_face(), matrix)
+            face = turned(of, matrix)
             if any(touches(face.box, other.box) for other in faces):
                 continue
             _paste(out, source, mask, matrix, rng)
@@ -195,10 +209,23 @@ class SceneMaker:
         if x1 < x2 and y1 < y2:
             image[y1:y2, x1:x2] = patch[y1 - y : y2 - y, x1 - x : x2 - x]
 
+    def _portrait(self, rng: np.random.Generator) -> tuple[Image, Face]:
+        chosen = int(rng.integers(len(self._portraits)))
+        image = cv2.imdecode(self._portraits[chosen], cv2.IMREAD_COLOR)
+        return np.asarray(image, np.uint8), self._portrait_faces[chosen]
+
     @staticmethod
     def _decode(files: list[npt.NDArray[np.uint8]], rng: np.random.Generator) -> Image:
         image = cv2.imdecode(files[rng.integers(len(files))], cv2.IMREAD_COLOR)
         return np.asarray(image, np.uint8)
+
+
+def _annotated(photo: AnnotatedPhoto) -> list[Face]:
+    """Return the faces of a photo; their landmarks are None where they are not known."""
+    points = photo.landmarks
+    known = [None if points is None or np.isnan(points[i]).any() else points[i]
+             for i in range(len(photo.boxes))]  # fmt: skip
+    return [Face(box, p, photo.learned) for box, p in zip(photo.boxes, known, strict=True)]
 
 
 def _shuffled(portrait: Image, rng: np.random.Generator) -> Image:

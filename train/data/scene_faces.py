@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.model.preprocess import Image
+from train.data.landmarks import landmarks_in
 
 __all__ = [
     "PORTRAIT_BOX", "PORTRAIT_LANDMARKS", "Face", "clipped", "flipped", "keep_inside", "moved",
@@ -38,9 +39,15 @@ class Face:
     learned: bool
 
 
-def portrait_face() -> Face:
-    """Return the face of an aligned portrait."""
-    return Face(PORTRAIT_BOX, PORTRAIT_LANDMARKS, True)
+def portrait_face(faces: npt.NDArray[np.float32] | None = None) -> Face:
+    """Return the face of an aligned portrait.
+
+    Args:
+        faces: float32 (F, 14), faces marked in it; where the portrait's own is not among them,
+            its landmarks are where those of all portraits are on average.
+    """
+    points = landmarks_in(PORTRAIT_BOX[None], faces)[0]
+    return Face(PORTRAIT_BOX, PORTRAIT_LANDMARKS if np.isnan(points).any() else points, True)
 
 
 def placed(

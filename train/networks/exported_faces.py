@@ -11,10 +11,12 @@ import numpy.typing as npt
 from keras import layers
 
 from edge_runtime.errors import EdgeError
+from edge_runtime.model.card import ModelCard
 from edge_runtime.model.catalog import find_model, shipped_models
+from edge_runtime.model.onnx_file import load_model_file
 from train.recipe import SHIPPED
 
-__all__ = ["exported_file", "load_exported"]
+__all__ = ["exported_card", "exported_file", "load_exported"]
 
 
 def exported_file(weights: str) -> Path:
@@ -24,6 +26,15 @@ def exported_file(weights: str) -> Path:
         ModelError: There is none.
     """
     return shipped_models()["faces"] if weights == SHIPPED else find_model(weights)
+
+
+def exported_card(weights: str) -> ModelCard:
+    """Return what the file that `--weights` names says of itself.
+
+    Raises:
+        EdgeError: It has no card.
+    """
+    return load_model_file(exported_file(weights)).card
 
 
 def load_exported(model: keras.Model, weights: str | Path) -> None:

@@ -119,7 +119,10 @@ def mirrored_embedding(trained: keras.Model) -> keras.Model:
 
 
 def answering_model(embedder: keras.Model, directions: Array, scale: float) -> keras.Model:
-    """Return the model that is exported: `embedding` (N, 128) and `scores` (N, people).
+    """Return the model that is exported: `embedding`, and how near each person is.
+
+    Outputs embedding (N, 128), cosines (N, people) to each person's direction, and scores
+    (N, people).
 
     Args:
         embedder: See `mirrored_embedding`.
@@ -127,7 +130,14 @@ def answering_model(embedder: keras.Model, directions: Array, scale: float) -> k
         scale: Of the cosines before the softmax.
     """
     people = directions.shape[1]
+    nearness = layers.Dense(people, use_bias=False, name="cosines")
     head = layers.Dense(people, use_bias=False, activation="softmax", name="scores")
-    scores = head(embedder.output)
-    head.set_weights([directions / np.linalg.norm(directions, axis=0) * scale])
-    return keras.Model(embedder.input, {"embedding": embedder.output, "scores": scores})
+    outputs = {
+        "embedding": embedder.output,
+        "cosines": nearness(embedder.output),
+        "scores": head(embedder.output),
+    }
+    unit = directions / np.linalg.norm(directions, axis=0)
+    nearness.set_weights([unit])
+    head.set_weights([unit * scale])
+    return keras.Model(embedder.input, outputs)

@@ -17,22 +17,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
-from edge_runtime.faces.boxes import non_maximum_suppression
-from edge_runtime.measure.detection import COUNTED_FROM_PX, average_precision
+from edge_runtime.faces.detector import found_faces
+from edge_runtime.measure.detection import FAINTEST, detection_report
 from edge_runtime.measure.machine import describe_machine
 from edge_runtime.media.image import IMAGE_SUFFIXES, read_image
 from edge_runtime.model.card import InputSpec, ModelCard
-from edge_runtime.model.preprocess import letterbox_scale, preprocess
+from edge_runtime.model.preprocess import preprocess
 from train.data.annotations import AnnotatedPhoto, read_annotations, read_people
 from train.data.face_scenes import SceneMaker
 from train.data.face_targets import SceneBatches
+from train.data.landmarks import mark_name, read_landmarks
 from train.data.samples import Sample, file_content
 from train.errors import DataError
 from train.fit import fit, one_cycle
@@ -57,6 +57,7 @@ def train_detector(
     output: Path,
     *,
     people: Path | None = None,
+    landmarks: Path | None = None,
     epochs: int = 46,
     seed: int = 0,
     resume: bool = False,
@@ -69,6 +70,8 @@ def train_detector(
         faceless: Folders of pictures without people, at any depth.
         output: The run folder.
         people: Photos with faces to ignore, see `train.data.annotations.read_people`.
+        landmarks: Where eyes, nose and mouth are in photos and portraits, see
+            `train.data.landmarks`; without it portraits alone teach them, by their average.
         epochs: Of 100 batches of 32 scenes.
         seed: Of split, weights and scenes.
         resume: Go on with an interrupted run.
@@ -77,14 +80,16 @@ def train_detector(
         DataError: A folder is missing, empty or malformed.
         RunError: The run folder cannot be used, or the run was interrupted.
     """
+    marks = read_landmarks(landmarks) if landmarks else {}
     arguments = {
         "boxes": str(boxes.resolve()), "portraits": str(portraits.resolve()),
         "faceless": [str(p.resolve()) for p in faceless],
         "people": people and str(people.resolve()), "epochs": epochs, "seed": seed,
+        "landmarks": landmarks and [str(landmarks.resolve()), file_content(landmarks)],
     }  # fmt: skip
     run = RunFolder(output, arguments, resume)
     keras.utils.set_random_seed(seed)
-    photos = read_annotations(boxes, seed)
+    photos = read_annotations(boxes, seed, marks)
     marked = read_people(people) if people else []
     faces = _pictures(portraits)
     no_faces = [path for folder in faceless for path in _pictures(folder)]
@@ -101,6 +106,7 @@ def train_detector(
         no_faces,
         INPUT.height_px,
         INPUT.width_px,
+        [marks.get(mark_name(portraits, path)) for path in faces],
     )
     with run.at_work():
         batches = SceneBatches(maker, INPUT, BATCH, STEPS_PER_EPOCH, seed)
@@ -124,7 +130,8 @@ def train_detector(
                 "commit": " ".join(run.commits),
                 "data": f"{boxes.name} (photos), {portraits.name} (portraits), "
                 + ", ".join(p.name for p in faceless)
-                + (f", {people.name} (faces ignored)" if people else ""),
+                + (f", {people.name} (faces ignored)" if people else "")
+                + (", landmarks by YuNet (MIT)" if landmarks else ""),
             },
         )
         samples = [_sample(p.path, p.split, p.label) for p in photos]
@@ -145,20 +152,15 @@ def _compiled(steps: int) -> keras.Model:
     return model
 
 
-def score(model: keras.Model, photos: Sequence[AnnotatedPhoto]) -> dict[str, object]:
+def score(model: keras.Model, photos: Sequence[AnnotatedPhoto]) -> dict[str, Any]:
     """Return average precision and recall at IoU 0.5 over faces of 24 px or more, with n."""
-    found: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]] = []
+    found = []
     for photo in photos:
         image = read_image(photo.path).image_bgr
         out = model(preprocess(image, INPUT)[None], training=False)
-        boxes = np.asarray(out["boxes"][0], np.float32)
-        scores = np.asarray(out["scores"][0], np.float32)
-        sure = scores > 0.02
-        keep = non_maximum_suppression(boxes[sure], scores[sure])
-        scale = letterbox_scale(image.shape[0], image.shape[1], INPUT)
-        found.append((np.asarray(boxes[sure][keep] / scale, np.float32), scores[sure][keep]))
-    figures = average_precision(found, [p.boxes for p in photos], COUNTED_FROM_PX)
-    return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(figures).items()}
+        answer = {name: np.asarray(value, np.float32) for name, value in out.items()}
+        found.append(found_faces(answer, image, INPUT, FAINTEST))
+    return detection_report(found, [p.boxes for p in photos])
 
 
 def _sample(path: Path, split: str, label: str = "") -> Sample:

@@ -10,6 +10,8 @@ from edge_runtime.faces.portrait import portrait_face
 class FakeDetector:
     """Finds what it is told, in the picture itself and in one with a border; notes what it saw."""
 
+    sure, faint = 0.5, 0.1
+
     def __init__(self, plain: list[FaceBox], wider: list[FaceBox] | None = None) -> None:
         self.answers = [plain, wider or []]
         self.seen: list[tuple[np.ndarray, float]] = []

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from edge_runtime.faces.boxes import FaceBox
-from edge_runtime.faces.tracker import CONTINUE_SCORE, START_SCORE, Tracker
+from edge_runtime.faces.tracker import Tracker
 
-CLEAR, FAINT = START_SCORE + 0.3, (START_SCORE + CONTINUE_SCORE) / 2
+SURE = 0.5
+CLEAR, FAINT = 0.8, 0.3
 
 
 def _face(x: float, y: float = 100, size: float = 40, score: float = CLEAR) -> FaceBox:
@@ -16,7 +17,7 @@ def _face(x: float, y: float = 100, size: float = 40, score: float = CLEAR) -> F
 
 def _run(frames: list[list[FaceBox]], fps: float = 30.0) -> list[dict[int, float]]:
     """Track frames; return each frame's ids with the x of their face."""
-    tracker = Tracker()
+    tracker = Tracker(SURE)
     return [
         {seen.track: seen.face.center[0] for seen in tracker.update(faces, i / fps)}
         for i, faces in enumerate(frames)
@@ -79,7 +80,7 @@ def test_faint_face_starts_no_track() -> None:
 
 
 def test_face_at_the_threshold_starts_a_track() -> None:
-    assert _run([[_face(50, score=START_SCORE)]]) == [{1: 50}]
+    assert _run([[_face(50, score=SURE)]]) == [{1: 50}]
 
 
 def test_id_survives_missed_frames() -> None:
@@ -94,7 +95,7 @@ def test_id_survives_missed_frames_of_a_moving_face() -> None:
 
 
 def test_face_gone_for_long_comes_back_as_another() -> None:
-    tracker = Tracker()
+    tracker = Tracker(SURE)
     assert tracker.update([_face(50)], 0.0)[0].track == 1
     assert tracker.update([], 1.0) == []
     assert tracker.known == {1}
@@ -137,12 +138,12 @@ def test_doubles_do_not_take_the_track_from_the_face() -> None:
 
 
 def test_no_faces_give_no_tracks() -> None:
-    tracker = Tracker()
+    tracker = Tracker(SURE)
     assert tracker.update([], 0.0) == []
     assert tracker.known == set()
 
 
 def test_two_updates_at_the_same_moment_do_not_fail() -> None:
-    tracker = Tracker()
+    tracker = Tracker(SURE)
     tracker.update([_face(50)], 1.0)
     assert tracker.update([_face(52)], 1.0)[0].track == 1

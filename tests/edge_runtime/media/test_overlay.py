@@ -1,13 +1,17 @@
 import numpy as np
 import pytest
 
-from edge_runtime.media.overlay import draw_face, draw_lines
+from edge_runtime.media.overlay import draw_face, draw_lines, hide_face
 
 
 def _changed(image: np.ndarray) -> tuple[int, int, int, int]:
     """Return left, top, right, bottom of what is not black any more."""
     rows, columns = np.flatnonzero(image.any((1, 2))), np.flatnonzero(image.any((0, 2)))
     return int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])
+
+
+def _noise() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (200, 200, 3)).astype(np.uint8)
 
 
 def _box(*corners: float) -> np.ndarray:
@@ -20,6 +24,30 @@ def test_box_is_drawn_at_its_corners(picture) -> None:
     left, top, right, bottom = _changed(image)
     assert (left, top, right, bottom) == pytest.approx((100, 80, 160, 150), abs=2)
     assert not image[100:130, 120:140].any()
+
+
+def test_hidden_face_is_left_with_twenty_colors_and_nothing_else_is_touched() -> None:
+    before = _noise()
+    image = before.copy()
+    hide_face(image, _box(60, 60, 120, 120))
+    # A third is added to the box: 50 to 130.
+    patch = image[50:130, 50:130]
+    assert 2 < len(np.unique(patch.reshape(-1, 3), axis=0)) <= 20
+    assert patch[:16, :20].mean((0, 1)) == pytest.approx(before[50:66, 50:70].mean((0, 1)), abs=1)
+    image[50:130, 50:130] = before[50:130, 50:130]
+    assert (image == before).all()
+
+
+@pytest.mark.parametrize(
+    "box", [(-20, -20, 10, 10), (190, 190, 230, 230), (-90, -90, -50, -50)],
+    ids=["at the corner", "at the other corner", "outside"],
+)  # fmt: skip
+def test_face_at_the_edge_is_hidden_as_far_as_it_is_there(box) -> None:
+    image = _noise()
+    before = image.copy()
+    hide_face(image, _box(*box))
+    assert image.shape == before.shape
+    assert (image != before).any() == (box[0] > -90)
 
 
 def test_text_stands_above_the_box_without_covering_it(picture) -> None:

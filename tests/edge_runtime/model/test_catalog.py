@@ -52,10 +52,16 @@ def test_folder_is_no_model() -> None:
         find_model("models")
 
 
-@pytest.mark.parametrize("text", ["https://host/m.onnx", "http://host/m.onnx"])
-def test_address_is_refused_with_what_to_do(text: str) -> None:
-    with pytest.raises(ModelError, match="download the file, pass its path"):
+@pytest.mark.parametrize("text", ["https://host/m.onnx", "http://host/m.onnx#sha256=" + 64 * "0"])
+def test_address_that_proves_nothing_is_refused(text: str) -> None:
+    with pytest.raises(ModelError, match="fetched from https alone, and its address ends in #sha"):
         find_model(text)
+
+
+def test_known_model_that_was_not_fetched_is_refused_with_the_command(monkeypatch) -> None:
+    monkeypatch.setenv("EDGE_RUN_MODELS", "cache")
+    with pytest.raises(ModelError, match=r"^sface: is not here yet; fetch it with edge-run models"):
+        find_model("sface")
 
 
 def test_shipped_folder_is_inside_the_package() -> None:

@@ -90,11 +90,32 @@ def test_answer_at_the_threshold_is_given(write_colors) -> None:
     assert Classifier(session).decide(np.array([0.5, 0.3, 0.2], np.float32)).label == "red"
 
 
+@pytest.mark.parametrize(
+    ("scores", "held", "label"),
+    [
+        pytest.param((0.5, 0.45, 0.05), "green", "green", id="kept while nearly as good"),
+        pytest.param((0.5, 0.39, 0.11), "green", "red", id="given up for a better one"),
+        pytest.param((0.41, 0.3, 0.29), "red", "red", id="kept just under the threshold"),
+        pytest.param((0.39, 0.31, 0.3), "red", "uncertain", id="given up far under it"),
+        pytest.param((0.49, 0.3, 0.21), "uncertain", "uncertain", id="uncertain has no bonus"),
+        pytest.param((0.49, 0.3, 0.21), None, "uncertain", id="nor has a first answer"),
+        pytest.param((0.6, 0.3, 0.1), "uncertain", "red", id="certain again"),
+    ],
+)
+def test_answer_before_is_kept_while_it_is_nearly_as_likely(
+    write_colors, scores, held, label
+) -> None:
+    session = open_session(write_colors(reject=Reject("probability", 0.5)), CPU)
+    answer = Classifier(session).decide(np.array(scores, np.float32), held)
+    assert answer.label == label
+    assert answer.score == pytest.approx(scores[1] if label == "green" else scores[0])
+
+
 @pytest.fixture
 def enrolling_session(write_colors):
     """A face model made for enrolling people, which knows three of its own."""
     reject = Reject("cosine", 0.4, 0.01)
-    return open_session(write_colors(task="identity", reject=reject), CPU)
+    return open_session(write_colors(task="identity", reject=reject, answers="gallery"), CPU)
 
 
 def test_face_model_made_for_enrolling_knows_nobody_by_itself(enrolling_session, picture) -> None:

@@ -1,0 +1,133 @@
+"""Making people known: from photos of somebody to their embeddings in a gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.errors import GalleryError, ImageError, OptionError
+from edge_runtime.faces.detector import FaceDetector
+from edge_runtime.faces.gallery import Gallery, check_name
+from edge_runtime.faces.identifier import Identifier, accept_above, embed
+from edge_runtime.faces.quality import enrollable_face
+from edge_runtime.files import check_writable
+from edge_runtime.media.image import read_image
+from edge_runtime.model.preprocess import preprocess
+from edge_runtime.model.session import Session
+
+__all__ = ["Enrollment", "enroll_person"]
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Enrollment:
+    """What came of enrolling somebody.
+
+    Attributes:
+        taken: Photos whose face was taken.
+        refused: Photos that were not, each with the reason.
+        warnings: What is odd about those taken, in lines.
+        photos: How many faces the gallery has of this person now.
+        people: How many people it has.
+    """
+
+    taken: list[Path]
+    refused: list[tuple[Path, str]]
+    warnings: list[str]
+    photos: int
+    people: int
+
+
+def enroll_person(
+    name: str,
+    photos: Sequence[Path],
+    path: Path,
+    session: Session,
+    detector: FaceDetector,
+    step: Callable[[], None],
+) -> Enrollment:
+    """Add the faces of some photos to a gallery file under a name.
+
+    Args:
+        name: Of the person, new or known.
+        photos: Of that person alone.
+        path: The gallery; made if it is not there.
+        session: Of an identity model.
+        detector: Finds the face.
+        step: Called after each photo.
+
+    Raises:
+        GalleryError: The file is no gallery or another model's, the name cannot be taken, or no
+            photo is good enough.
+        OutputError: The gallery cannot be written.
+    """
+    name = check_name(name)
+    check_writable(path)
+    _open(path, session).name_of(name)  # what is wrong with either is said before the work
+    taken: list[Path] = []
+    refused: list[tuple[Path, str]] = []
+    rows: list[Floats] = []
+    for photo in photos:
+        try:
+            image = read_image(photo).image_bgr
+            face, problem = enrollable_face(detector, image)
+        except ImageError as error:
+            face, problem = None, str(error).removeprefix(f"{photo}: ")
+        if face is None:
+            refused.append((photo, problem))
+        else:
+            inputs = preprocess(image, session.card.input, face.box, face.landmarks)[None]
+            rows.append(embed(session, inputs)[0])
+            taken.append(photo)
+        step()
+    if not rows:
+        raise GalleryError(
+            f"{name}: none of {len(photos)} photo(s) can be used; the first, {refused[0][0]}: "
+            f"{refused[0][1]}"
+        )
+    # Read again: another enrollment may have ended meanwhile.
+    before = _open(path, session)
+    after = before.enrolled(name, np.stack(rows))
+    after.save(path)
+    warnings = _odd(name, taken, np.stack(rows), before, session)
+    return Enrollment(taken, refused, warnings, len(after.people[name]), len(after.people))
+
+
+def _open(path: Path, session: Session) -> Gallery:
+    if not path.exists():
+        return Gallery.empty(session.card)
+    gallery = Gallery.load(path)
+    gallery.expect_model(session.card, str(path))
+    return gallery
+
+
+def _odd(
+    name: str, taken: list[Path], rows: Floats, before: Gallery, session: Session
+) -> list[str]:
+    """Return lines on photos that look like somebody else, or unlike the person's others."""
+    lines = []
+    try:
+        threshold = accept_above(session.card, 1)
+    except OptionError:  # a model that states none says nothing of likeness
+        return []
+    others = before.without(name) if name in before.people else before
+    identifier = Identifier(session, others, threshold)
+    own = np.concatenate([before.people[name], rows]) if name in before.people else rows
+    for photo, row in zip(taken, rows, strict=True):
+        nearest = identifier.decide(row)
+        alike = np.sort(own @ row)[::-1][1:]  # without itself
+        if nearest.label != "unknown" and (not len(alike) or alike[0] < nearest.score):
+            lines.append(
+                f"{photo}: looks more like {nearest.label} ({nearest.score:.2f}) than like {name}"
+            )
+        elif len(alike) and alike[0] < threshold:
+            lines.append(
+                f"{photo}: looks unlike the other photos of {name} (cosine {alike[0]:.2f}; "
+                f"photos of one person mostly reach {threshold:.2f}); is it the same person?"
+            )
+    return lines

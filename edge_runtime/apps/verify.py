@@ -1,0 +1,65 @@
+"""Are two photos of the same person?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime.errors import ImageError
+from edge_runtime.faces.detector import FaceDetector
+from edge_runtime.faces.identifier import accept_above, embed
+from edge_runtime.faces.portrait import portrait_face
+from edge_runtime.media.image import read_image
+from edge_runtime.model.preprocess import preprocess
+from edge_runtime.model.session import Session
+
+__all__ = ["Verdict", "verify_photos"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer.
+
+    Attributes:
+        same: Whether the cosine reaches the threshold.
+        cosine: Of the two faces' embeddings, -1 to 1.
+        threshold: Which pairs of two people reach as seldom as was asked for.
+    """
+
+    same: bool
+    cosine: float
+    threshold: float
+
+
+def verify_photos(
+    one: Path,
+    other: Path,
+    session: Session,
+    detector: FaceDetector,
+    threshold: float | None = None,
+) -> Verdict:
+    """Compare the largest face of one photo with that of another.
+
+    Args:
+        one: A photo.
+        other: Another.
+        session: Of an identity model.
+        detector: Finds the faces.
+        threshold: Cosine; None takes the one at which 1% of pairs of two people pass.
+
+    Raises:
+        ImageError: A photo cannot be read, or shows no face.
+        OptionError: The model states no threshold.
+    """
+    if threshold is None:
+        threshold = accept_above(session.card, 1)
+    rows = []
+    for path in (one, other):
+        image = read_image(path).image_bgr
+        face = portrait_face(detector, image)
+        if face is None:
+            raise ImageError(f"{path}: no face found; take a photo with a larger or clearer one")
+        inputs = preprocess(image, session.card.input, face.box, face.landmarks)[None]
+        rows.append(embed(session, inputs)[0])
+    cosine = float(rows[0] @ rows[1])
+    return Verdict(cosine >= threshold, cosine, threshold)

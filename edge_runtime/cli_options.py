@@ -1,0 +1,52 @@
+"""Options that several commands have, and how they speak; imports nothing but typer."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "Detector", "GalleryFile", "Labels", "Model", "Provider", "Threads", "Threshold", "say",
+    "say_once",
+]  # fmt: skip
+
+Model = Annotated[str, typer.Option(help="Model file, or the name of a shipped model.")]
+Provider = Annotated[
+    str, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, ...; a named one must work.")
+]
+Threads = Annotated[int, typer.Option(min=0, help="Of one inference; 0: all cores, at most 4.")]
+Labels = Annotated[
+    str,
+    typer.Option(
+        help="Answer only with these labels, comma separated; builtin: the likest of the people a "
+        "face model came with."
+    ),
+]
+Detector = Annotated[
+    str, typer.Option(help="Face detector: a shipped name, a model file, yunet or haar.")
+]
+GalleryFile = Annotated[Path, typer.Option(help="File of the people to recognize, .npz.")]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        min=-1.0,
+        max=1.0,
+        help="Cosine from which on two faces are one person's; by default the one at which 1% of "
+        "strangers are taken for somebody.",
+    ),
+]
+
+
+@cache
+def say_once(text: str) -> None:
+    """Tell the user something that is worth telling once."""
+    say(text)
+
+
+def say(text: str) -> None:
+    """Tell the user what is no result."""
+    print(text, file=sys.stderr)

@@ -1,0 +1,231 @@
+"""Enrolled people: their embeddings in one file, which holds no photo and runs no code.
+
+The file is a NumPy archive: `embeddings` float32 (N, D), `counts` int64 (P,), `names` (P,) and
+`about`, a JSON text that says which model the embeddings come from. It is loaded without pickle.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.errors import GalleryError
+from edge_runtime.files import write_whole
+from edge_runtime.model.card import ModelCard
+
+__all__ = ["Gallery", "check_name", "weights_id"]
+
+Floats = npt.NDArray[np.float32]
+
+_SCHEMA = 1
+_RESERVED = ("unknown", "uncertain", "builtin")  # what answers and options mean otherwise
+_LONGEST_NAME = 100
+# What NumPy, zipfile and zlib raise at a damaged archive, and json at damaged text.
+_DAMAGE = (
+    GalleryError, ValueError, KeyError, TypeError, EOFError, OSError, RuntimeError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+_SAME_PHOTO = 0.9999  # cosine; the same face in another photo stays below 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """People and the embeddings of their photos.
+
+    Attributes:
+        model: Name of the model the embeddings come from.
+        weights: Hash of its weights, see `weights_id`.
+        people: Name to float32 (n, D), rows of unit length, in the order they were enrolled.
+    """
+
+    model: str
+    weights: str
+    people: Mapping[str, Floats]
+
+    @classmethod
+    def empty(cls, card: ModelCard) -> Gallery:
+        """Return a gallery nobody is in yet, for the embeddings of a model."""
+        return cls(card.name, weights_id(card), MappingProxyType({}))
+
+    @classmethod
+    def load(cls, path: Path) -> Gallery:
+        """Read a gallery file.
+
+        Raises:
+            GalleryError: It cannot be read, is cut short, or is no gallery.
+        """
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise GalleryError(
+                f"{path}: no such gallery; make it with edge-run enroll NAME PHOTO... "
+                f"--gallery {path}"
+            ) from None
+        except OSError as error:
+            raise GalleryError(f"{path}: cannot be read ({error.strerror})") from None
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as file:
+                embeddings, counts, names = (file[k] for k in ("embeddings", "counts", "names"))
+                about = json.loads(str(file["about"]))
+            return cls._checked(about, embeddings, counts, names)
+        except _DAMAGE as error:
+            # zlib and zipfile have many words for a damaged file; the first line names the place.
+            why = (str(error) or type(error).__name__).splitlines()[0]
+            raise GalleryError(
+                f"{path}: is no gallery, or a damaged one ({why}); take a copy of it, or remove "
+                "it and enroll the people again"
+            ) from None
+
+    @classmethod
+    def _checked(
+        cls,
+        about: dict[str, object],
+        embeddings: Floats,
+        counts: npt.NDArray[np.int64],
+        names: npt.NDArray[np.str_],
+    ) -> Gallery:
+        if not isinstance(about, dict) or about.get("schema") != _SCHEMA:
+            raise ValueError(f"its schema is not {_SCHEMA}; upgrade edge-run")
+        if embeddings.dtype != np.float32 or embeddings.ndim != 2:
+            raise ValueError(f"embeddings are {embeddings.dtype} {embeddings.shape}")
+        if counts.shape != names.shape or counts.sum() != len(embeddings) or (counts < 1).any():
+            raise ValueError("its names and embeddings do not go together")
+        lengths = np.linalg.norm(embeddings, axis=1)
+        if not np.allclose(lengths, 1, atol=1e-3):  # also false for what is no number
+            raise ValueError("an embedding is not of unit length")
+        parts = np.split(embeddings, np.cumsum(counts)[:-1]) if len(counts) else []
+        people = {check_name(str(n)): part for n, part in zip(names, parts, strict=True)}
+        if len({name.casefold() for name in people}) < len(names):
+            raise ValueError("a name is there twice")
+        return cls(str(about["model"]), str(about["weights"]), MappingProxyType(people))
+
+    def save(self, path: Path) -> None:
+        """Write the file whole, readable by its owner alone; the old one stays until then.
+
+        Raises:
+            OutputError: It cannot be written there.
+        """
+        about = {"schema": _SCHEMA, "model": self.model, "weights": self.weights}
+        parts = list(self.people.values())
+        file = io.BytesIO()
+        np.savez(
+            file,
+            embeddings=np.concatenate(parts) if parts else np.zeros((0, 0), np.float32),
+            counts=np.array([len(part) for part in parts], np.int64),
+            names=np.array(list(self.people), np.str_),
+            about=np.array(json.dumps(about)),
+        )
+        write_whole(path, file.getvalue(), durable=True, private=True)
+
+    def expect_model(self, card: ModelCard, where: str) -> None:
+        """Refuse to compare with the embeddings of another model.
+
+        Raises:
+            GalleryError: These come from another one.
+        """
+        if self.weights != weights_id(card):
+            raise GalleryError(
+                f"{where}: was made with another model ({self.model} {self.weights[:8]}, not "
+                f"{card.name} {weights_id(card)[:8]}); name that one with --model, or make a new "
+                f"gallery from the photos: edge-run enroll NAME PHOTO... --gallery NEW.npz, for "
+                f"{', '.join(self.people) or 'nobody'}"
+            )
+
+    def enrolled(self, name: str, embeddings: Floats) -> Gallery:
+        """Return a gallery in which somebody has these embeddings too.
+
+        Args:
+            name: Of a person, new or known; embeddings they already have are not kept twice.
+            embeddings: float32 (n, D), rows of unit length.
+
+        Raises:
+            GalleryError: The name cannot be taken.
+        """
+        name = self.name_of(name)
+        rows = list(self.people.get(name, ()))
+        for row in embeddings:
+            if not rows or float((np.stack(rows) @ row).max()) < _SAME_PHOTO:
+                rows.append(row)
+        return self._with({**self.people, name: np.stack(rows).astype(np.float32)})
+
+    def renamed(self, old: str, new: str) -> Gallery:
+        """Return a gallery in which somebody has another name, at the same place.
+
+        Raises:
+            GalleryError: Nobody has the old name, or somebody the new one.
+        """
+        self._expect(old)
+        new = check_name(new)
+        others = {name.casefold(): name for name in self.people if name != old}
+        if new.casefold() in others:
+            raise GalleryError(
+                f"{new}: {others[new.casefold()]} is there already; forget one of the two first"
+            )
+        return self._with({new if n == old else n: rows for n, rows in self.people.items()})
+
+    def without(self, name: str) -> Gallery:
+        """Return a gallery in which somebody is not.
+
+        Raises:
+            GalleryError: Nobody has that name.
+        """
+        self._expect(name)
+        return self._with({n: rows for n, rows in self.people.items() if n != name})
+
+    def _with(self, people: dict[str, Floats]) -> Gallery:
+        return replace(self, people=MappingProxyType(people))
+
+    def name_of(self, name: str) -> str:
+        """Return a name as it is to be written.
+
+        Raises:
+            GalleryError: It cannot be taken, or somebody has it in other letters.
+        """
+        name = check_name(name)
+        alike = next((n for n in self.people if n.casefold() == name.casefold()), name)
+        if alike != name:
+            raise GalleryError(f"{name}: the gallery has {alike}; write it like that, or choose "
+                               "another name")  # fmt: skip
+        return name
+
+    def _expect(self, name: str) -> None:
+        if name not in self.people:
+            raise GalleryError(
+                f"{name}: nobody of that name is in the gallery (there are: "
+                f"{', '.join(self.people) or 'none'})"
+            )
+
+
+def check_name(name: str) -> str:
+    """Return a person's name without blanks around it, letters and accents joined.
+
+    Raises:
+        GalleryError: It is empty, too long, not printable, or means something else.
+    """
+    name = unicodedata.normalize("NFC", name.strip())
+    if not name or len(name) > _LONGEST_NAME or not name.isprintable():
+        raise GalleryError(
+            f"{name!r}: is no name; take 1 to {_LONGEST_NAME} characters without line breaks"
+        )
+    if name.casefold() in _RESERVED:
+        raise GalleryError(f"{name}: means something else in answers; choose another name")
+    return name
+
+
+def weights_id(card: ModelCard) -> str:
+    """Return what embeddings can be compared by: the hash of the weights a file was made from.
+
+    The same for fp32 and int8 files of one training; the file's own hash where it tells no more.
+    """
+    known = card.provenance.get("weights_sha256")
+    return known if isinstance(known, str) and known else card.sha256

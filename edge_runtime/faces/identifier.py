@@ -1,0 +1,156 @@
+"""Who of the enrolled people is it: embeddings against a gallery, and the threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_runtime.errors import OptionError
+from edge_runtime.faces.gallery import Gallery
+from edge_runtime.measure.impostors import cosine_at
+from edge_runtime.model.card import ModelCard
+from edge_runtime.model.classifier import Prediction
+from edge_runtime.model.preprocess import Image, preprocess
+from edge_runtime.model.session import Session
+
+__all__ = ["FALSE_ACCEPT", "Identifier", "accept_above", "embed", "expect_embedding"]
+
+Floats = npt.NDArray[np.float32]
+
+FALSE_ACCEPT = 0.01  # of strangers' faces taken for somebody, where the user sets no other
+_HELD = 0.05  # cosine less than a new answer needs, for one that was given a frame ago
+
+
+class Identifier:
+    """An identity model and the people it is to recognize; asked like a `Classifier`.
+
+    Attributes:
+        name: The model's name, key of its predictions.
+        session: What runs it.
+        labels: The people.
+        threshold: Cosine from which on a face is taken for somebody.
+    """
+
+    wants_faces = True
+
+    def __init__(
+        self,
+        session: Session,
+        gallery: Gallery,
+        threshold: float | None = None,
+        where: str = "the gallery",
+    ) -> None:
+        """Take a session and whom it is to recognize.
+
+        Args:
+            session: Of an identity model.
+            gallery: Embeddings of that model.
+            threshold: Cosine; None takes the one at which 1% of strangers are taken for somebody.
+            where: What to call the gallery in messages.
+
+        Raises:
+            OptionError: The model has no embedding, or states no threshold and none is given.
+            GalleryError: The gallery is another model's.
+        """
+        expect_embedding(session)
+        gallery.expect_model(session.card, where)
+        self.name = session.card.name
+        self.session = session
+        self.labels = tuple(gallery.people)
+        self.threshold = (
+            accept_above(session.card, len(self.labels)) if threshold is None else threshold
+        )
+        parts = list(gallery.people.values())
+        self._embeddings = np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
+        self._starts = np.cumsum([0, *(len(part) for part in parts)])[:-1]
+
+    def prepare(
+        self, image_bgr: Image, box: Floats | None = None, landmarks: Floats | None = None
+    ) -> Image:
+        """Return the model's input for a picture, or for a face in it; see `preprocess`."""
+        return preprocess(image_bgr, self.session.card.input, box, landmarks)
+
+    def outputs(self, inputs: Image) -> Floats:
+        """Return embeddings of unit length, float32 (N, D), for uint8 (N, H, W, 3) inputs."""
+        return embed(self.session, inputs)
+
+    def cosines(self, embedding: Floats) -> Floats:
+        """Return how near each person's nearest photo is, float32 (P,), for one embedding (D,)."""
+        if not self.labels:
+            return np.zeros(0, np.float32)
+        unit = embedding / max(float(np.linalg.norm(embedding)), 1e-9)
+        # Not `@`: BLAS would share so little work among threads and wait for busy cores.
+        every = np.einsum("nd,d->n", self._embeddings, unit)
+        return np.asarray(np.maximum.reduceat(every, self._starts), np.float32)
+
+    def decide(self, output: Floats, held: str | None = None) -> Prediction:
+        """Name the nearest person, or "unknown" under the threshold.
+
+        Args:
+            output: An embedding (D,), of any length, so that it may be an average.
+            held: The answer to the frame before, which is kept while it is nearly as good.
+
+        Returns:
+            `score` is a cosine, as are `scores`.
+        """
+        cosines = self.cosines(output)
+        if not len(cosines):
+            return Prediction("unknown", 0.0, (), cosines, "cosine")
+        best, below = int(cosines.argmax()), self.threshold
+        if held in self.labels:
+            before = self.labels.index(held)
+            if cosines[before] >= max(cosines[best], below) - _HELD:
+                best, below = before, below - _HELD
+        score = float(cosines[best])
+        label = self.labels[best] if score >= below else "unknown"
+        return Prediction(label, score, self.labels, cosines, "cosine")
+
+
+def embed(session: Session, inputs: Image) -> Floats:
+    """Return embeddings of unit length, float32 (N, D), for uint8 (N, H, W, 3) inputs."""
+    rows = session.run(inputs)["embedding"]
+    # A foreign model's need not be; int8 arithmetic leaves ours a little off.
+    lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    return np.asarray(rows / lengths, np.float32)
+
+
+def expect_embedding(session: Session) -> None:
+    """Refuse a model that cannot compare faces.
+
+    Raises:
+        OptionError: It has no output `embedding`.
+    """
+    if "embedding" not in session.outputs:
+        raise OptionError(
+            f"--model: {session.card.name} has no embedding to compare faces by; take faces"
+        )
+
+
+def accept_above(card: ModelCard, people: int, false_accept: float = FALSE_ACCEPT) -> float:
+    """Return the cosine from which on a face is to be taken for one of so many people.
+
+    A stranger is compared with each of them, so each comparison may accept only its share. The
+    card tells how many comparisons of two people reach which cosine (`metrics.impostors.curve`,
+    pairs of rate and cosine, measured on people who taught the model nothing); where it does not,
+    its one threshold counts whatever the number of people.
+
+    Args:
+        card: Of an identity model.
+        people: Compared with; 1 to verify two photos.
+        false_accept: Share of strangers taken for somebody.
+
+    Raises:
+        OptionError: The card has neither.
+    """
+    impostors = card.metrics.get("impostors")
+    curve: Sequence[Sequence[float]] = (impostors or {}).get("curve", ())
+    if curve:
+        return cosine_at(curve, false_accept / max(people, 1))
+    if card.reject is not None and card.reject.on == "cosine":
+        return card.reject.below
+    raise OptionError(
+        f"model {card.name} states no threshold for saying who somebody is; set one with "
+        "--threshold, a cosine of 0 to 1"
+    )

@@ -1,0 +1,107 @@
+"""Face detectors that come with OpenCV or from its model zoo, behind our interface."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from edge_runtime.errors import InstallError, ModelError
+from edge_runtime.faces.boxes import FaceBox
+from edge_runtime.model.preprocess import Image
+
+__all__ = ["HaarDetector", "YuNetDetector"]
+
+_HAAR_FILE = "haarcascade_frontalface_alt2.xml"  # of OpenCV's four the one with fewest false faces
+# Where landmarks lie in a face's box on average, as shares of its sides (YuNet's on LFW): for
+# detectors that find none.
+_USUAL_PLACES = np.array([[0.31, 0.38], [0.69, 0.38], [0.5, 0.58], [0.34, 0.77], [0.66, 0.77]])
+
+
+class YuNetDetector:
+    """YuNet (Wu et al. 2023) through `cv2.FaceDetectorYN`, at the picture's own size.
+
+    Attributes:
+        sure: Score from which on a face is reported; what OpenCV's own samples use.
+        faint: Score from which on a face seen before is still taken for one.
+    """
+
+    sure = 0.8
+    faint = 0.5
+
+    def __init__(self, path: Path) -> None:
+        """Load YuNet's ONNX file.
+
+        Raises:
+            InstallError: This OpenCV lacks `FaceDetectorYN`.
+            ModelError: The file is not YuNet.
+        """
+        if not hasattr(cv2, "FaceDetectorYN"):
+            raise InstallError(
+                f"--detector {path}: OpenCV {cv2.__version__} has no FaceDetectorYN; take 4.5.4 or "
+                "newer"
+            )
+        try:
+            self._net = cv2.FaceDetectorYN.create(str(path), "", (320, 320))
+            self._net.detect(np.zeros((320, 320, 3), np.uint8))
+        except cv2.error as error:
+            raise ModelError(f"{path}: OpenCV cannot run it as YuNet ({_line(error)})") from None
+
+    def detect(self, image_bgr: Image, min_score: float) -> list[FaceBox]:
+        """Return the faces in a picture (uint8, (H, W, 3), BGR), best first."""
+        height, width = image_bgr.shape[:2]
+        self._net.setInputSize((width, height))
+        self._net.setScoreThreshold(min_score)
+        _, rows = self._net.detect(image_bgr)
+        faces = []
+        # A row: x, y, width, height, five landmarks, score.
+        for row in sorted(rows if rows is not None else (), key=lambda r: -r[14]):
+            box = np.array([row[0], row[1], row[0] + row[2], row[1] + row[3]], np.float32)
+            box = np.clip(box, 0, np.array([width, height, width, height], np.float32))
+            if box[2] - box[0] >= 1 and box[3] - box[1] >= 1:
+                faces.append(FaceBox(box, float(row[14]), row[4:14].reshape(5, 2).copy()))
+        return faces
+
+
+class HaarDetector:
+    """OpenCV's cascade of 2001 (Viola and Jones), for comparison; finds no landmarks.
+
+    Attributes:
+        sure: A cascade says yes or no, so every face has the score 1.
+        faint: The same.
+    """
+
+    sure = 0.5
+    faint = 0.5
+
+    def __init__(self) -> None:
+        """Load the cascade that came with OpenCV.
+
+        Raises:
+            InstallError: This OpenCV has none (5.0 and later).
+        """
+        folder = getattr(getattr(cv2, "data", None), "haarcascades", None)
+        file = Path(folder or "nowhere") / _HAAR_FILE
+        if not hasattr(cv2, "CascadeClassifier") or folder is None or not file.is_file():
+            raise InstallError(
+                f"--detector haar: OpenCV {cv2.__version__} came without cascades (4.x has them); "
+                "take --detector detector, which is better and faster"
+            )
+        self._cascade: Any = cv2.CascadeClassifier(str(file))
+
+    def detect(self, image_bgr: Image, min_score: float) -> list[FaceBox]:
+        """Return the faces in a picture (uint8, (H, W, 3), BGR), largest first."""
+        gray = cv2.equalizeHist(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY))
+        rows = self._cascade.detectMultiScale(gray, 1.1, 5, minSize=(24, 24))
+        faces = []
+        for x, y, width, height in sorted(rows, key=lambda r: -int(r[2])):
+            box = np.array([x, y, x + width, y + height], np.float32)
+            places = np.array([x, y]) + _USUAL_PLACES * np.array([width, height])
+            faces.append(FaceBox(box, 1.0, places.astype(np.float32)))
+        return faces if min_score <= 1 else []
+
+
+def _line(error: cv2.error) -> str:
+    return " ".join(str(error).split())[:160]

@@ -1,0 +1,239 @@
+import dataclasses
+import time
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+
+from edge_runtime.errors import GalleryError, OptionError
+from edge_runtime.faces.gallery import Gallery
+from edge_runtime.faces.identifier import (
+    FALSE_ACCEPT,
+    Identifier,
+    accept_above,
+    embed,
+    expect_embedding,
+)
+from edge_runtime.model.card import InputSpec, ModelCard, Reject
+from edge_runtime.model.session import SessionOptions, open_session
+
+X, Y, Z = np.eye(3, dtype=np.float32)
+CURVE = [[0.1, 0.2], [0.01, 0.3], [0.0001, 0.5], [0.00001, 0.55]]
+CARD = ModelCard("who", "identity", ("x",), InputSpec(8, 8), Reject("cosine", 0.4, 0.01))
+MEASURED = dataclasses.replace(CARD, metrics={"impostors": {"n": 9, "curve": CURVE}})
+
+
+def _gallery(**people) -> Gallery:
+    """Return a gallery of the tiny identity model's."""
+    rows = {name: np.array(rows, np.float32) for name, rows in people.items()}
+    return Gallery("who", "a" * 64, MappingProxyType(rows))
+
+
+@pytest.fixture
+def ask(identity_session):
+    """Decide about an embedding, of Ana (X, Z) and Ben (Y), from a threshold on."""
+
+    def _ask(output, held: str | None = None, threshold: float = 0.6):
+        identifier = Identifier(identity_session, _gallery(Ana=[X, Z], Ben=[Y]), threshold)
+        return identifier.decide(np.array(output, np.float32), held)
+
+    return _ask
+
+
+# Embeddings
+
+
+def test_embedding_has_unit_length(identity_session) -> None:
+    images = np.zeros((3, 16, 16, 3), np.uint8)
+    images[0, ..., 0] = 90
+    images[1, ..., :2] = (30, 40)
+    rows = embed(identity_session, images)
+    assert rows.dtype == np.float32
+    assert rows == pytest.approx(np.array([[1, 0, 0], [0.6, 0.8, 0], [0, 0, 0]]), abs=1e-5)
+
+
+def test_embedding_of_any_length_is_brought_to_one(identity_session, monkeypatch) -> None:
+    monkeypatch.setattr(
+        identity_session, "run", lambda _: {"embedding": np.array([[3, 0, 4]], np.float32)}
+    )
+    assert embed(identity_session, np.zeros((1, 16, 16, 3), np.uint8)) == pytest.approx(
+        np.array([[0.6, 0, 0.8]])
+    )
+
+
+def test_model_that_compares_no_faces_is_refused(color_session, identity_session) -> None:
+    expect_embedding(identity_session)
+    with pytest.raises(OptionError, match=r"^--model: colors has no embedding"):
+        expect_embedding(color_session)
+    with pytest.raises(OptionError, match=r"^--model: colors has no embedding"):
+        Identifier(color_session, _gallery(), 0.5)
+
+
+def test_faces_are_cut_from_the_picture_for_the_model(identity_session, scene) -> None:
+    identifier = Identifier(identity_session, _gallery(Ana=[X], Ben=[Y]))
+    image = scene((0, 0), (64, 64, (0, 255, 0)))
+    boxes = np.array([[0, 0, 32, 32], [64, 64, 96, 96]], np.float32)
+    rows = identifier.outputs(np.stack([identifier.prepare(image, box) for box in boxes]))
+    assert [identifier.decide(row).label for row in rows] == ["Ana", "Ben"]
+    assert identifier.wants_faces
+
+
+# The nearest person
+
+
+@pytest.mark.parametrize(
+    ("output", "label", "score"),
+    [
+        pytest.param([0.8, 0.6, 0], "Ana", 0.8, id="first photo"),
+        pytest.param([0, 0.28, 0.96], "Ana", 0.96, id="second photo"),
+        pytest.param([0.6, 0.8, 0], "Ben", 0.8, id="the other"),
+        pytest.param([4, 3, 0], "Ana", 0.8, id="of length 5"),
+        pytest.param([0, 0.003, 0.004], "Ana", 0.8, id="of length 0.005"),
+        pytest.param([-0.8, 0.55, 0.24], "unknown", 0.55, id="near nobody"),
+        pytest.param([-0.8, -0.6, 0], "unknown", 0.0, id="against both"),
+        pytest.param([0, 0, 0], "unknown", 0.0, id="of no length"),
+    ],
+)
+def test_person_of_the_nearest_photo_is_named_if_near_enough(ask, output, label, score) -> None:
+    answer = ask(output)
+    assert (answer.label, answer.on) == (label, "cosine")
+    assert answer.score == pytest.approx(score, abs=1e-2)
+    assert answer.labels == ("Ana", "Ben")
+
+
+def test_cosine_at_the_threshold_is_enough(identity_session) -> None:
+    identifier = Identifier(identity_session, _gallery(Ana=[X]), 1.0)
+    assert identifier.decide(X).label == "Ana"
+    assert identifier.decide(np.array([1, 0.01, 0], np.float32)).label == "unknown"
+
+
+def test_ranking_is_of_the_people_before_any_rejection(ask) -> None:
+    answer = ask([0.36, 0.48, -0.8], threshold=0.9)
+    assert answer.label == "unknown"
+    assert answer.top(5) == [("Ben", 0.48), ("Ana", 0.36)]
+    assert answer.top(1) == [("Ben", 0.48)]
+    assert str(answer) == "unknown 0.48"
+
+
+def test_average_of_several_photos_is_not_what_counts(identity_session) -> None:
+    # Bo's two photos have a middle at (0.71, 0.71, 0), which is nearest; none of them is.
+    identifier = Identifier(identity_session, _gallery(Al=[[0.8, 0, 0.6]], Bo=[X, Y]), 0.5)
+    assert identifier.decide(np.array([0.62, 0.6, 0.5], np.float32)).label == "Al"
+
+
+def test_gallery_of_nobody_knows_nobody(identity_session) -> None:
+    identifier = Identifier(identity_session, _gallery())
+    answer = identifier.decide(X)
+    assert (answer.label, answer.score, answer.labels) == ("unknown", 0.0, ())
+    assert (answer.top(3), identifier.cosines(X).shape) == ([], (0,))
+
+
+def test_gallery_of_another_model_is_refused(identity_session) -> None:
+    other = dataclasses.replace(_gallery(Ana=[X]), weights="b" * 64)
+    with pytest.raises(GalleryError, match=r"^p\.npz: was made with another model"):
+        Identifier(identity_session, other, where="p.npz")
+
+
+# The answer a frame ago
+
+
+@pytest.mark.parametrize(
+    ("output", "held", "label"),
+    [
+        pytest.param([0.68, 0.70, -0.22], None, "Ben", id="nothing held"),
+        pytest.param([0.68, 0.70, -0.22], "Ana", "Ana", id="kept while nearly as near"),
+        pytest.param([0.64, 0.70, -0.32], "Ana", "Ben", id="given up for one nearer"),
+        pytest.param([0.56, 0.2, -0.80], "Ana", "Ana", id="kept just under the threshold"),
+        pytest.param([0.54, 0.2, -0.82], "Ana", "unknown", id="given up further under it"),
+        pytest.param([0.54, 0.58, -0.61], "Ana", "unknown", id="given up with all others"),
+        pytest.param([0.56, 0.2, -0.80], "Ben", "unknown", id="another has no bonus"),
+        pytest.param([0.56, 0.59, -0.58], "Ana", "Ana", id="kept though another is nearer"),
+        pytest.param([0.56, 0.2, -0.80], "unknown", "unknown", id="unknown has none"),
+        pytest.param([0.61, 0.2, -0.77], "unknown", "Ana", id="known again"),
+        pytest.param([0.70, 0.2, -0.69], "Cy", "Ana", id="somebody who is not there"),
+    ],
+)
+def test_answer_before_is_kept_while_within_a_twentieth(ask, output, held, label) -> None:
+    output = np.array(output) / np.linalg.norm(output)
+    answer = ask(output, held)
+    assert answer.label == label
+    expected = {"Ana": output[0], "Ben": output[1], "unknown": max(output[:2])}
+    assert answer.score == pytest.approx(expected[label], abs=1e-6)
+
+
+# The threshold
+
+
+@pytest.mark.parametrize(
+    ("people", "false_accept", "cosine"),
+    [
+        pytest.param(1, 0.01, 0.3, id="a point of the curve"),
+        pytest.param(10, 0.01, 0.4, id="half way in the logarithm"),
+        pytest.param(100, 0.01, 0.5, id="a hundredth for each of a hundred"),
+        pytest.param(1, 0.1, 0.2, id="its beginning"),
+        pytest.param(1, 0.9, 0.2, id="before its beginning"),
+        pytest.param(1000, 0.01, 0.55, id="its end"),
+        pytest.param(10**6, 0.01, 0.55, id="beyond its end"),
+        pytest.param(0, 0.01, 0.3, id="nobody, as for one"),
+    ],
+)
+@pytest.mark.parametrize("curve", [CURVE, CURVE[::-1]], ids=["curve", "the other way round"])
+def test_threshold_rises_with_the_people_along_the_curve(
+    curve, people, false_accept, cosine
+) -> None:
+    card = dataclasses.replace(CARD, metrics={"impostors": {"curve": curve}})
+    assert accept_above(card, people, false_accept) == pytest.approx(cosine)
+
+
+def test_one_in_a_hundred_strangers_is_the_default() -> None:
+    assert FALSE_ACCEPT == 0.01
+    assert accept_above(MEASURED, 10) == accept_above(MEASURED, 10, 0.01)
+
+
+@pytest.mark.parametrize("metrics", [{}, {"impostors": {}}, {"impostors": {"curve": []}}])
+def test_without_a_curve_the_cards_one_threshold_counts(metrics) -> None:
+    card = dataclasses.replace(CARD, metrics=metrics)
+    assert [accept_above(card, people) for people in (1, 1000)] == [0.4, 0.4]
+
+
+@pytest.mark.parametrize("reject", [None, Reject("probability", 0.5)])
+def test_card_without_a_threshold_is_refused_with_the_option(reject) -> None:
+    with pytest.raises(OptionError, match=r"^model who states no threshold .* --threshold"):
+        accept_above(dataclasses.replace(CARD, reject=reject), 1)
+
+
+def test_threshold_given_goes_before_the_cards(identity_session) -> None:
+    people = _gallery(Ana=[X])
+    assert Identifier(identity_session, people).threshold == 0.9
+    assert Identifier(identity_session, people, 0.25).threshold == 0.25
+    assert Identifier(identity_session, people, 0.0).threshold == 0.0
+
+
+def test_threshold_is_shared_among_the_people_and_not_among_their_photos(
+    write_colors, identity_proto
+) -> None:
+    path = write_colors(
+        proto=identity_proto, name="who", task="identity", region="face",
+        metrics={"impostors": {"curve": CURVE}}, provenance={"weights_sha256": "a" * 64},
+    )  # fmt: skip
+    session = open_session(path, SessionOptions("cpu", 1))
+    assert Identifier(session, _gallery(Ana=[X] * 10)).threshold == pytest.approx(0.3)
+    ten = _gallery(**{f"p{i}": [X, Y] for i in range(10)})
+    assert Identifier(session, ten).threshold == pytest.approx(0.4)
+
+
+# Speed
+
+
+def test_match_against_ten_thousand_photos_takes_less_than_a_millisecond(identity_session) -> None:
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(2000, 5, 128)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=2, keepdims=True)
+    identifier = Identifier(identity_session, _gallery(**{f"p{i}": r for i, r in enumerate(rows)}))
+    took = []
+    for _ in range(50):
+        began = time.perf_counter()
+        cosines = identifier.cosines(rows[1234, 3])
+        took.append(time.perf_counter() - began)
+    assert (cosines.shape, cosines.argmax()) == ((2000,), 1234)
+    assert np.median(took) < 0.001

@@ -1,0 +1,152 @@
+import cv2
+import numpy as np
+import pytest
+
+from edge_runtime.faces.boxes import FaceBox
+from edge_runtime.faces.quality import enrollable_face, face_problem
+
+
+def _face(x1: float, y1: float, x2: float, y2: float) -> FaceBox:
+    return FaceBox(np.array([x1, y1, x2, y2], np.float32), 0.9, np.zeros((5, 2), np.float32))
+
+
+FACE = _face(20, 30, 120, 130)
+
+
+@pytest.fixture
+def sharp() -> np.ndarray:
+    """A gray picture whose face is lit from the left, 150 to 100, with squares of 5 px, +-40."""
+    image = np.full((160, 140, 3), 125, np.uint8)
+    squares = np.random.default_rng(0).integers(-40, 41, (20, 20))
+    face = np.linspace(150, 100, 100) + np.kron(squares, np.ones((5, 5)))
+    image[30:130, 20:120] = face[..., None]
+    return image
+
+
+# One face
+
+
+def test_sharp_face_is_good(sharp) -> None:
+    assert face_problem(sharp, FACE) == ""
+
+
+@pytest.mark.parametrize(("side", "good"), [(31.9, False), (32, True)])
+def test_face_must_be_32_px_wide(sharp, side: float, good: bool) -> None:
+    problem = face_problem(sharp, _face(40, 40, 40 + side, 40 + side))
+    assert (problem == "") == good
+    if not good:
+        assert problem.startswith("the face is only 32 px wide; 32 or more are needed, 100 are")
+
+
+def test_small_face_is_said_in_its_own_pixels(sharp) -> None:
+    assert face_problem(sharp, _face(40, 40, 60, 60)) == (
+        "the face is only 20 px wide; 32 or more are needed, 100 are good"
+    )
+
+
+@pytest.mark.parametrize(
+    ("darken", "problem"),
+    [
+        pytest.param(lambda i: np.maximum(i, 115) - 115, "too dark or too pale", id="dark"),
+        pytest.param(lambda i: i // 10 + 115, "too dark or too pale", id="pale"),
+        pytest.param(lambda i: i // 2, "", id="in the shade"),
+        pytest.param(lambda i: i // 2 + 120, "", id="bright"),
+    ],
+)
+def test_face_that_is_too_dark_or_too_pale_is_said(sharp, darken, problem: str) -> None:
+    says = face_problem(darken(sharp).astype(np.uint8), FACE)
+    assert problem in says
+    assert bool(problem) == bool(says)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1, 3], ids=["small", "as it is", "large"])
+def test_blurred_face_is_said_at_any_size(sharp, scale: float) -> None:
+    image = cv2.resize(sharp, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    face = _face(*(FACE.box * scale))
+    assert face_problem(image, face) == ""
+    blurred = np.asarray(cv2.GaussianBlur(image, (0, 0), 4 * scale), np.uint8)
+    assert face_problem(blurred, face) == "the face is blurred; take a sharper photo"
+
+
+def test_only_the_face_itself_is_judged(sharp) -> None:
+    around = np.random.default_rng(1).integers(0, 256, sharp.shape).astype(np.uint8)
+    around[30:130, 20:120] = cv2.GaussianBlur(sharp[30:130, 20:120], (0, 0), 3)
+    assert face_problem(around, FACE) != ""
+    around[30:130, 20:120] = sharp[30:130, 20:120]
+    around[:28] = around[132:] = 0
+    assert face_problem(around, FACE) == ""
+
+
+def test_face_that_leaves_the_picture_is_judged_by_what_is_there(sharp) -> None:
+    image = np.full((80, 70, 3), 125, np.uint8)
+    assert "too pale" in face_problem(image, _face(-50, -50, 50, 50))
+    image[:30, :30] = sharp[30:60, 20:50]
+    assert face_problem(image, _face(-50, -50, 50, 50)) == ""
+
+
+def test_large_face_may_be_soft_in_its_own_pixels(sharp) -> None:
+    large = np.asarray(cv2.resize(sharp, None, fx=8, fy=8, interpolation=cv2.INTER_CUBIC), np.uint8)
+    assert face_problem(large, _face(*(FACE.box * 8))) == ""
+
+
+# The face of a photo
+
+
+def test_photo_of_one_sharp_face_gives_that_face(detector, portrait) -> None:
+    face, problem = enrollable_face(detector, portrait("red"))
+    assert problem == ""
+    assert face is not None
+    assert face.box.tolist() == [96, 96, 160, 160]
+
+
+def test_photo_without_a_face_is_said(detector, picture) -> None:
+    assert enrollable_face(detector, picture("blue", 128, 128)) == (None, "no face found")
+
+
+def test_photo_of_two_faces_is_not_guessed_at(detector, scene) -> None:
+    assert enrollable_face(detector, scene((0, 0), (64, 64, (0, 255, 0)))) == (
+        None, "2 faces; cut the photo so that only one is left"
+    )  # fmt: skip
+
+
+def test_photo_of_a_bad_face_is_said(detector, scene) -> None:
+    face, problem = enrollable_face(detector, scene((32, 32)))
+    assert face is None
+    assert problem.startswith("the face is too dark or too pale to see")
+
+
+class Finds:
+    """A detector that finds faces of some sizes, whatever the picture."""
+
+    sure, faint = 0.5, 0.3
+
+    def __init__(self, *sides_and_scores: tuple[float, float]) -> None:
+        self._faces = sides_and_scores
+
+    def detect(self, image_bgr: np.ndarray, min_score: float) -> list[FaceBox]:
+        return [
+            FaceBox(_face(20, 30, 20 + side, 30 + side).box, score, np.zeros((5, 2), np.float32))
+            for side, score in self._faces
+            if score >= min_score
+        ]
+
+
+@pytest.mark.parametrize(
+    ("others", "problem"),
+    [
+        pytest.param([(49, 0.9)], "", id="somebody small in the background"),
+        pytest.param([(50, 0.9)], "2 faces", id="somebody half as large"),
+        pytest.param([(100, 0.49)], "", id="something faint"),
+        pytest.param([(60, 0.9), (70, 0.5)], "3 faces", id="two more"),
+    ],
+)
+def test_only_other_faces_that_are_clear_and_large_spoil_a_photo(sharp, others, problem) -> None:
+    face, says = enrollable_face(Finds((100, 0.6), *others), sharp)
+    assert says.startswith(problem)
+    assert (face is None) == bool(problem)
+    assert bool(says) == bool(problem)
+
+
+def test_one_faint_face_is_taken_where_nothing_is_clear(sharp) -> None:
+    face, problem = enrollable_face(Finds((100, 0.4)), sharp)
+    assert (problem, face is not None) == ("", True)
