@@ -1,17 +1,32 @@
-"""The people the shipped face model knows by name, and those who only teach it.
+"""Who teaches the shipped face model, whom it knows by name, and whom it never sees.
 
-    python scripts/face_people.py LFW PEOPLE OUT
+    python scripts/face_people.py LFW PEOPLE PAIRS OUT
 
-LFW and PEOPLE are folders with a folder a person. OUT/known gets the people of PEOPLE (24 photos to
-train, 6 to test, in the order of their names) and those of LFW with 20 photos or more (every fifth
-to test), OUT/taught all the others of LFW; a person in both sets is one. Photos are linked.
+LFW and PEOPLE are folders with a folder a person, PAIRS is LFW's table of pairs in eight folds
+that share no person. Photos are linked into
+
+    OUT/answers/{train,test}/   whom the model knows by name: the people of PEOPLE (24 photos to
+                                train, 6 to test, in the order of their names) and those of LFW
+                                with 20 photos or more (every fifth to test)
+    OUT/teachers/{train,test}/  those of them who teach the embedding
+    OUT/taught/                 people of LFW who teach and are no answers
+    OUT/strangers/              people of the seventh fold, who teach nothing: on them thresholds
+                                are chosen
+    OUT/held/                   15 people of PEOPLE who teach nothing: to enroll and to recognize
+
+Nobody of the seventh and eighth fold teaches, nor does anybody of `held`. A person in both sets is
+one.
 """
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 ENOUGH = 20
 PEOPLE_TRAIN = 24
+HELD = 15
+EVERY = 6  # of those only PEOPLE has, in the order of their names
+CHOOSE, REPORT = 6, 7  # folds, from 0
 
 
 def link(photo: Path, folder: Path) -> None:
@@ -19,25 +34,55 @@ def link(photo: Path, folder: Path) -> None:
     (folder / f"{photo.parent.parent.name}-{photo.name}").symlink_to(photo.resolve())
 
 
-def main(lfw: Path, people: Path, out: Path) -> None:
-    known = {p.name for p in people.iterdir() if p.is_dir()}
-    for person in sorted(known):
-        for i, photo in enumerate(sorted((people / person).iterdir())):
-            link(photo, out / "known" / ("train" if i < PEOPLE_TRAIN else "test") / person)
-    for folder in sorted(p for p in lfw.iterdir() if p.is_dir()):
-        photos = sorted(folder.iterdir())
-        if len(photos) >= ENOUGH:
+def folds(table: Path) -> list[set[str]]:
+    """Return the people of each fold of pairs."""
+    first, *lines = table.read_text("utf-8").splitlines()
+    count, pairs = (int(number) for number in first.split())
+    rows = [line.split("\t") for line in lines]
+    names = [{words[0], words[0] if len(words) == 3 else words[2]} for words in rows]
+    return [set().union(*names[i * 2 * pairs : (i + 1) * 2 * pairs]) for i in range(count)]
+
+
+def photos_of(root: Path) -> dict[str, list[Path]]:
+    return {p.name: sorted(p.iterdir()) for p in sorted(root.iterdir()) if p.is_dir()}
+
+
+def held_people(people: Iterable[str], lfw: Iterable[str], unseen: set[str]) -> set[str]:
+    """Return people who teach nothing: those whose LFW photos may not either, and some others."""
+    must = sorted(set(people) & unseen)
+    others = sorted(set(people) - set(lfw))[::EVERY]
+    return {*must, *others[: HELD - len(must)]}
+
+
+def main(lfw_folder: Path, people_folder: Path, pairs: Path, out: Path) -> None:
+    lfw, people = photos_of(lfw_folder), photos_of(people_folder)
+    who = folds(pairs)
+    unseen = who[CHOOSE] | who[REPORT]
+    held = held_people(people, lfw, unseen)
+    for person, photos in people.items():
+        for i, photo in enumerate(photos):
+            split = "train" if i < PEOPLE_TRAIN else "test"
+            link(photo, out / "answers" / split / person)
+            link(photo, out / "held" / person if person in held else
+                 out / "teachers" / split / person)  # fmt: skip
+    for person, photos in lfw.items():
+        teaches = person not in unseen | held
+        if len(photos) >= ENOUGH and person not in people:
             for i, photo in enumerate(photos):
-                link(photo, out / "known" / ("test" if i % 5 == 4 else "train") / folder.name)
-        elif folder.name in known:
+                split = "test" if i % 5 == 4 else "train"
+                link(photo, out / "answers" / split / person)
+                if teaches:
+                    link(photo, out / "teachers" / split / person)
+        elif teaches:
+            folder = out / "teachers" / "train" if person in people else out / "taught"
             for photo in photos:
-                link(photo, out / "known" / "train" / folder.name)
-        else:
+                link(photo, folder / person)
+        if person in who[CHOOSE] and person not in people:
             for photo in photos:
-                link(photo, out / "taught" / folder.name)
+                link(photo, out / "strangers" / person)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
+    if len(sys.argv) != 5:
         sys.exit(__doc__)
     main(*map(Path, sys.argv[1:]))
