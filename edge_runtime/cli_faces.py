@@ -1,4 +1,4 @@
-"""The front door to faces: enroll, identify, verify, gallery."""
+"""The front door to faces: detect, enroll, identify, verify, gallery."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edge_runtime.cli_options import (
     say,
     say_once,
 )
-from edge_runtime.errors import SourceError
+from edge_runtime.errors import OutputError, SourceError
 
 __all__ = ["add_face_commands"]
 
@@ -31,13 +31,66 @@ _File = Annotated[Path, typer.Argument(help="The gallery, .npz.")]
 
 def add_face_commands(app: typer.Typer) -> None:
     """Add the commands to a command line."""
-    for command in (enroll, identify, verify):
+    for command in (detect, enroll, identify, verify):
         app.command()(command)
     people = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
     people.command("list")(list_people)
     people.command()(rename)
     people.command()(forget)
     app.add_typer(people, name="gallery", help="See and change who is in a gallery.")
+
+
+def detect(
+    paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
+    output: Annotated[Path | None, typer.Option(help="Write rows to a .jsonl or .csv.")] = None,
+    min_score: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="By default what webcam reports.")
+    ] = None,
+    annotated: Annotated[
+        Path | None, typer.Option(help="Write the pictures with their faces drawn in, there.")
+    ] = None,
+    detector: Detector = "detector",
+    provider: Provider = "auto",
+    threads: Threads = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Threads that decode.")] = 2,
+) -> None:
+    """Find faces: a row a picture, with box, score and five landmarks of each.
+
+    A picture that cannot be read becomes a row with an error; the rest is done, the exit code 1.
+
+    Example: edge-run detect photos/ --output boxes.jsonl --annotated seen/
+    """
+    need_libraries()
+    from edge_runtime.apps.detect import annotate, detect_pictures
+    from edge_runtime.apps.opening import open_detector
+    from edge_runtime.apps.pictures import list_pictures
+    from edge_runtime.apps.progress import progress
+    from edge_runtime.apps.rows import open_rows
+    from edge_runtime.model.session import SessionOptions
+
+    finder = open_detector(detector, SessionOptions(provider, threads), say_once)
+    pictures = list_pictures(paths)
+    if annotated is not None:
+        try:
+            annotated.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{annotated}: cannot be made ({error.strerror})") from None
+    least = finder.sure if min_score is None else min_score
+    failed = found = 0
+    with open_rows(output) as out, progress("looking for faces", len(pictures)) as advance:
+        for path, image, faces, row in detect_pictures(pictures, finder, least, workers):
+            out.write(row)
+            if image is not None and annotated is not None:
+                annotate(image, faces, annotated / f"{path.stem}.jpg")
+            failed += row["error"] is not None
+            found += len(faces)
+            advance()
+    say(f"{found} face(s) in {len(pictures)} picture(s)")
+    for written in (output, annotated):
+        if written:
+            say(f"wrote {written}")
+    if failed:
+        raise SourceError(f"{failed} of {len(pictures)} pictures failed; see the error column")
 
 
 def enroll(

@@ -153,10 +153,13 @@ class RowTable:
         """Add a row."""
         from rich.markup import escape
 
-        others = ", ".join(f"{label} {score:.2f}" for label, score in row["top"][1:])
         if row["error"]:
             self._table.add_row(escape(row["path"]), "[red]error[/]", "", escape(row["error"]))
+        elif "faces" in row:
+            scores = ", ".join(f"{face['score']:.2f}" for face in row["faces"])
+            self._table.add_row(escape(row["path"]), f"{len(row['faces'])} face(s)", scores, "")
         else:
+            others = ", ".join(f"{label} {score:.2f}" for label, score in row["top"][1:])
             score = f"{row['score']:.2f}"
             self._table.add_row(escape(row["path"]), escape(row["label"]), score, escape(others))
 

@@ -22,7 +22,7 @@ from edge_runtime.model.classifier import Classifier
 from edge_runtime.model.onnx_file import load_model_file
 
 ROW_FIELDS = ["path", "model", "label", "score", "top", "width_px", "height_px", "error"]
-COMMANDS = ["webcam", "classify", "bench", "check", "info", "models", "doctor", "enroll",
+COMMANDS = ["webcam", "classify", "bench", "check", "info", "models", "doctor", "detect", "enroll",
             "identify", "verify"]  # fmt: skip
 FACE_FIELDS = ["face_index", "box", "face_score"]
 
