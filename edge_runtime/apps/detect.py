@@ -77,8 +77,9 @@ def annotate(image_bgr: Image, faces: Sequence[FaceBox], target: Path) -> None:
     """
     for face in faces:
         draw_face(image_bgr, face.box, 0, [f"{face.score:.2f}"])
+        radius = max(1, round(face.size_px / 40))
         for x, y in face.landmarks:
-            cv2.circle(image_bgr, (round(float(x)), round(float(y))), 2, (255, 255, 255), -1)
+            cv2.circle(image_bgr, (round(float(x)), round(float(y))), radius, (255, 255, 255), -1)
     done, data = cv2.imencode(".jpg", image_bgr)
     if not done:
         raise OutputError(f"{target}: OpenCV cannot encode it as JPEG")
