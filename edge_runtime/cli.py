@@ -95,7 +95,7 @@ def webcam(
     Example: edge-run webcam --model expression.onnx --source 0
     """
     need_libraries()
-    from edge_runtime.apps.opening import open_classifiers, open_detector, with_gallery
+    from edge_runtime.apps.opening import open_answerers, open_detector
     from edge_runtime.apps.recognizer import Hide
     from edge_runtime.apps.webcam import WebcamOutputs, run_webcam
     from edge_runtime.media.sinks import EventLines, Still, VideoFile, Window
@@ -107,14 +107,21 @@ def webcam(
         raise OptionError(f"--blur {blur}: expected {', '.join(get_args(Hide))}")
     if threshold is not None and gallery is None:
         raise OptionError("--threshold: is for people enrolled; name them with --gallery")
-    classifiers = open_classifiers(model, labels, options, say_once, _BESIDE_FACES)
-    answerers = with_gallery(classifiers, gallery, threshold) if gallery else classifiers
+    if blur != "none" and detect_every > 1:
+        raise OptionError("--blur: looks for faces in every frame; leave out --detect-every")
+    _expect_new_files(source, gallery, (record, events, still))
+    answerers = open_answerers(
+        model, labels, options, say_once,
+        beside_faces=_BESIDE_FACES, gallery=gallery, threshold=threshold,
+    )  # fmt: skip
+    if blur == "unknown" and not any(a.tells_strangers for a in answerers):
+        raise OptionError(
+            "--blur unknown: no model here tells strangers from people it knows; add --gallery, "
+            "or take --blur all"
+        )
     finder = None
     if blur != "none" or any(a.wants_faces for a in answerers):
         finder = open_detector(detector, options, say_once)
-    given = [path.resolve() for path in (record, events, still) if path]
-    if len(set(given)) < len(given):
-        raise OptionError("--record, --events and --still: the same file is named twice")
     opened = open_source(source)
     try:
         outputs = WebcamOutputs(
@@ -167,22 +174,22 @@ def classify(
     """
     need_libraries()
     from edge_runtime.apps.classify import classify_pictures
-    from edge_runtime.apps.opening import open_classifiers, open_detector
+    from edge_runtime.apps.opening import open_answerers, open_detector
     from edge_runtime.apps.pictures import list_pictures
     from edge_runtime.apps.progress import progress
     from edge_runtime.apps.rows import open_rows
     from edge_runtime.model.session import SessionOptions
 
     options = SessionOptions(provider, threads)
-    (classifier,) = open_classifiers([model], labels, options, say_once)
-    if faces and not classifier.wants_faces:
-        raise OptionError(f"--faces: model {classifier.name} looks at whole pictures")
+    (answerer,) = open_answerers([model], labels, options, say_once)
+    if faces and not answerer.wants_faces:
+        raise OptionError(f"--faces: model {answerer.name} looks at whole pictures")
     finder = open_detector(detector, options, say_once) if faces else None
     pictures = list_pictures(paths)
     failed = 0
     with open_rows(output) as out, progress("classifying", len(pictures)) as advance:
         for _, rows in classify_pictures(
-            pictures, classifier, detector=finder, top=top, batch=batch, workers=workers
+            pictures, answerer, detector=finder, top=top, batch=batch, workers=workers
         ):
             for row in rows:
                 out.write(row)
@@ -256,6 +263,18 @@ def doctor() -> None:
         bad += not finding.good
     if bad:
         raise InstallError(f"{bad} thing(s) to mend, see above")
+
+
+def _expect_new_files(source: str, gallery: Path | None, outputs: tuple[Path | None, ...]) -> None:
+    """Refuse to write a result over what is read, or two results into one file."""
+    given = [path.resolve() for path in outputs if path]
+    if len(set(given)) < len(given):
+        raise OptionError("--record, --events and --still: the same file is named twice")
+    read = Path(source).resolve()
+    for path in given:
+        in_album = read.is_dir() and path.exists() and path.is_relative_to(read)
+        if path == read or in_album or (gallery and path == gallery.resolve()):
+            raise OptionError(f"{path}: would be written over, and it is read; choose another name")
 
 
 def _numbers(option: str, text: str, least: int) -> list[int]:

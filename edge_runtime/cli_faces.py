@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -17,10 +18,12 @@ from edge_runtime.cli_options import (
     Provider,
     Threads,
     Threshold,
+    number,
     say,
     say_once,
 )
-from edge_runtime.errors import OutputError, SourceError
+from edge_runtime.errors import OptionError, OutputError, SourceError
+from edge_runtime.files import alone_in
 
 __all__ = ["add_face_commands"]
 
@@ -44,7 +47,8 @@ def detect(
     paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
     output: Annotated[Path | None, typer.Option(help="Write rows to a .jsonl or .csv.")] = None,
     min_score: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="By default what webcam reports.")
+        float | None,
+        typer.Option(min=0.0, max=1.0, callback=number, help="By default what webcam reports."),
     ] = None,
     annotated: Annotated[
         Path | None, typer.Option(help="Write the pictures with their faces drawn in, there.")
@@ -76,12 +80,17 @@ def detect(
         except OSError as error:
             raise OutputError(f"{annotated}: cannot be made ({error.strerror})") from None
     least = finder.sure if min_score is None else min_score
+    if annotated and any(p.resolve().is_relative_to(annotated.resolve()) for p in pictures):
+        raise OptionError(f"--annotated {annotated}: holds pictures that are read; choose another")
     failed = found = 0
+    named: Counter[str] = Counter()
     with open_rows(output) as out, progress("looking for faces", len(pictures)) as advance:
         for path, image, faces, row in detect_pictures(pictures, finder, least, workers):
             out.write(row)
             if image is not None and annotated is not None:
-                annotate(image, faces, annotated / f"{path.stem}.jpg")
+                named[path.stem] += 1
+                again = f"-{named[path.stem]}" if named[path.stem] > 1 else ""
+                annotate(image, faces, annotated / f"{path.stem}{again}.jpg")
             failed += row["error"] is not None
             found += len(faces)
             advance()
@@ -174,6 +183,7 @@ def identify(
     known = Gallery.load(gallery)
     options = SessionOptions(provider, threads)
     identifier = Identifier(open_model(model, options, say_once), known, threshold, str(gallery))
+    say(f"people are named from a cosine of {identifier.threshold:.2f} on")
     finder = SecondLook(open_detector(detector, options, say_once))
     pictures = list_pictures(paths)
     failed = 0
@@ -259,7 +269,8 @@ def rename(
     from edge_runtime.faces.gallery import Gallery, check_name
 
     new = check_name(new)
-    Gallery.load(gallery).renamed(old, new).save(gallery)
+    with alone_in(gallery.resolve().parent):
+        Gallery.load(gallery).renamed(old, new).save(gallery)
     print(f"{old} is {new} now, in {gallery}")
 
 
@@ -272,5 +283,6 @@ def forget(
     """
     from edge_runtime.faces.gallery import Gallery
 
-    Gallery.load(gallery).without(name).save(gallery)
+    with alone_in(gallery.resolve().parent):
+        Gallery.load(gallery).without(name).save(gallery)
     print(f"{name} is forgotten, in {gallery}")

@@ -10,7 +10,7 @@ import typer
 
 from edge_runtime.cli_errors import need_libraries
 from edge_runtime.cli_options import Model, Provider, say, say_once
-from edge_runtime.errors import OptionError
+from edge_runtime.errors import EdgeError, OptionError
 
 __all__ = ["add_model_commands"]
 
@@ -97,7 +97,10 @@ def models(context: typer.Context) -> None:
         else:
             print(json.dumps(row))
     for name, download in KNOWN.items():
-        state = "is here" if cached(download) else f"edge-run models get {name} fetches it"
+        try:
+            state = "is here" if cached(download) else f"edge-run models get {name} fetches it"
+        except EdgeError as error:
+            state = str(error)
         say(f"{name}: {download.license}, {state}")
 
 
@@ -106,7 +109,8 @@ def get(
 ) -> None:
     """Fetch a known-good model of somebody else's into the user's cache, and check its hash.
 
-    The cache is EDGE_RUN_MODELS if set. Nothing else in edge-run uses the network.
+    The cache is EDGE_RUN_MODELS if set. Only this, a model named by its https address and video
+    sources use the network.
 
     Example: edge-run models get sface
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from functools import cache
 from pathlib import Path
@@ -10,9 +11,17 @@ from typing import Annotated
 import typer
 
 __all__ = [
-    "Detector", "GalleryFile", "Labels", "Model", "Provider", "Threads", "Threshold", "say",
-    "say_once",
+    "Detector", "GalleryFile", "Labels", "Model", "Provider", "Threads", "Threshold", "number",
+    "say", "say_once",
 ]  # fmt: skip
+
+
+def number(value: float | None) -> float | None:
+    """Refuse what is no number; ranges let it pass."""
+    if value is not None and math.isnan(value):
+        raise typer.BadParameter("nan is no number")
+    return value
+
 
 Model = Annotated[str, typer.Option(help="Model file, or the name of a shipped model.")]
 Provider = Annotated[
@@ -35,6 +44,7 @@ Threshold = Annotated[
     typer.Option(
         min=-1.0,
         max=1.0,
+        callback=number,
         help="Cosine from which on two faces are one person's; by default the one at which 1% of "
         "strangers are taken for somebody.",
     ),

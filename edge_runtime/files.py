@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from edge_runtime.errors import OutputError
 
-__all__ = ["check_writable", "write_whole"]
+__all__ = ["alone_in", "check_writable", "write_whole"]
 
 
 def check_writable(path: Path) -> None:
@@ -24,6 +25,31 @@ def check_writable(path: Path) -> None:
         raise OutputError(f"{path}: cannot be written (there is no folder {folder}; make it first)")
     if not os.access(folder, os.W_OK):
         raise OutputError(f"{path}: cannot be written (the folder {folder} is read-only)")
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Let one process at a time read, change and write a file of a folder; the others wait.
+
+    Where the system knows no such lock (Windows), nobody waits.
+
+    Raises:
+        OutputError: The folder cannot be opened.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be opened ({error.strerror})") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)  # and the lock with it, also when the process is killed
 
 
 def write_whole(path: Path, data: bytes, *, durable: bool = False, private: bool = False) -> None:

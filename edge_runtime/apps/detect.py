@@ -70,7 +70,7 @@ def annotate(image_bgr: Image, faces: Sequence[FaceBox], target: Path) -> None:
     Args:
         image_bgr: uint8, (H, W, 3), BGR; changed.
         faces: In it.
-        target: The file; one that is there is not written over, a number is added to the name.
+        target: The file.
 
     Raises:
         OutputError: It cannot be written.
@@ -83,11 +83,7 @@ def annotate(image_bgr: Image, faces: Sequence[FaceBox], target: Path) -> None:
     done, data = cv2.imencode(".jpg", image_bgr)
     if not done:
         raise OutputError(f"{target}: OpenCV cannot encode it as JPEG")
-    free, number = target, 1
-    while free.exists():
-        number += 1
-        free = target.with_stem(f"{target.stem}-{number}")
-    write_whole(free, data.tobytes())
+    write_whole(target, data.tobytes())
 
 
 def _read(path: Path) -> Image | str:

@@ -14,7 +14,7 @@ from edge_runtime.faces.detector import FaceDetector
 from edge_runtime.faces.gallery import Gallery, check_name
 from edge_runtime.faces.identifier import Identifier, accept_above, embed
 from edge_runtime.faces.quality import enrollable_face
-from edge_runtime.files import check_writable
+from edge_runtime.files import alone_in, check_writable
 from edge_runtime.media.image import read_image
 from edge_runtime.model.preprocess import preprocess
 from edge_runtime.model.session import Session
@@ -90,10 +90,11 @@ def enroll_person(
             f"{name}: none of {len(photos)} photo(s) can be used; the first, {refused[0][0]}: "
             f"{refused[0][1]}"
         )
-    # Read again: another enrollment may have ended meanwhile.
-    before = _open(path, session)
-    after = before.enrolled(name, np.stack(rows))
-    after.save(path)
+    with alone_in(path.resolve().parent):
+        # Read again: another enrollment may have ended meanwhile.
+        before = _open(path, session)
+        after = before.enrolled(name, np.stack(rows))
+        after.save(path)
     warnings = _odd(name, taken, np.stack(rows), before, session)
     return Enrollment(taken, refused, warnings, len(after.people[name]), len(after.people))
 
@@ -123,11 +124,12 @@ def _odd(
         alike = np.sort(own @ row)[::-1][1:]  # without itself
         if nearest.label != "unknown" and (not len(alike) or alike[0] < nearest.score):
             lines.append(
-                f"{photo}: looks more like {nearest.label} ({nearest.score:.2f}) than like {name}"
+                f"{photo}: looks more like {nearest.label} ({nearest.score:.2f}) than like {name}; "
+                f"if that is so, edge-run gallery forget {name} and enroll the right photos"
             )
         elif len(alike) and alike[0] < threshold:
             lines.append(
-                f"{photo}: looks unlike the other photos of {name} (cosine {alike[0]:.2f}; "
-                f"photos of one person mostly reach {threshold:.2f}); is it the same person?"
+                f"{photo}: looks unlike the other photos of {name} (cosine {alike[0]:.2f}; two "
+                f"faces are taken for one person's from {threshold:.2f} on)"
             )
     return lines

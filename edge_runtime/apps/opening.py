@@ -10,10 +10,10 @@ from edge_runtime.faces.detector import FaceDetector, OnnxFaceDetector
 from edge_runtime.faces.gallery import Gallery, weights_id
 from edge_runtime.faces.identifier import Identifier
 from edge_runtime.model.catalog import find_model
-from edge_runtime.model.classifier import Answerer, Classifier, choose_labels
+from edge_runtime.model.classifier import Answerer, choose_labels
 from edge_runtime.model.session import Session, SessionOptions, open_session
 
-__all__ = ["open_classifiers", "open_detector", "open_model", "with_gallery"]
+__all__ = ["open_answerers", "open_detector", "open_model"]
 
 _YUNET, _HAAR = "yunet", "haar"
 
@@ -60,14 +60,17 @@ def open_detector(name: str, options: SessionOptions, say: Callable[[str], None]
                         "whose name has yunet in it") from None  # fmt: skip
 
 
-def open_classifiers(
+def open_answerers(
     names: Sequence[str],
     labels: str,
     options: SessionOptions,
     say: Callable[[str], None],
+    *,
     beside_faces: str = "",
-) -> list[Classifier]:
-    """Open classifiers and narrow their answers.
+    gallery: Path | None = None,
+    threshold: float | None = None,
+) -> list[Answerer]:
+    """Open models, narrow their answers, and let one of them name the people of a gallery.
 
     Args:
         names: Model files or shipped names.
@@ -75,35 +78,32 @@ def open_classifiers(
         options: Provider and threads.
         say: See `open_model`.
         beside_faces: Model that is run too where the only one named tells who somebody is.
+        gallery: File of enrolled people.
+        threshold: See `Identifier`.
 
     Raises:
-        OptionError: The labels fit no model.
+        OptionError: The labels fit no model, or no model compares faces.
         EdgeError: See `open_model`.
     """
     wanted = [label.strip() for label in labels.split(",") if label.strip()]
     if labels and not wanted:
         raise OptionError(f"--labels {labels}: names no label")
+    known = Gallery.load(gallery) if gallery else None
     sessions = [open_model(name, options, say) for name in names]
     if beside_faces and [s.card.task for s in sessions] == ["identity"]:
         sessions.append(open_model(beside_faces, options, say))
-    return choose_labels(sessions, wanted)
-
-
-def with_gallery(
-    classifiers: Sequence[Classifier], path: Path, threshold: float | None = None
-) -> list[Answerer]:
-    """Let the model a gallery was made with name the people in it; the others answer as before.
-
-    Raises:
-        OptionError: No model compares faces.
-        GalleryError: The file cannot be used, or was made with another model.
-    """
-    gallery = Gallery.load(path)
-    known = [c for c in classifiers if "embedding" in c.session.outputs]
-    if not known:
+    if known is None:
+        return list(choose_labels(sessions, wanted))
+    comparing = [s for s in sessions if "embedding" in s.outputs]
+    if not comparing:
         raise OptionError("--gallery: none of the models compares faces; add --model faces")
-    fitting = next((c for c in known if weights_id(c.session.card) == gallery.weights), known[0])
-    return [
-        Identifier(c.session, gallery, threshold, str(path)) if c is fitting else c
-        for c in classifiers
-    ]
+    made_by = [s for s in comparing if weights_id(s.card) == known.weights]
+    naming = (made_by or comparing)[0]
+    identifier = Identifier(naming, known, threshold, str(gallery))
+    others = [s for s in sessions if s is not naming]
+    if wanted and not others:
+        raise OptionError(
+            "--labels: with --gallery the people are those of the gallery; leave one of them out"
+        )
+    answers = iter(choose_labels(others, wanted))
+    return [identifier if s is naming else next(answers) for s in sessions]

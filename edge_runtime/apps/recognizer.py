@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edge_runtime.faces.cadence import Cadence
 from edge_runtime.faces.detector import FaceDetector
 from edge_runtime.faces.smoothing import SteadyAnswers
-from edge_runtime.faces.tracker import TrackedFace, Tracker
+from edge_runtime.faces.tracker import TrackedFace, Tracker, doubles
 from edge_runtime.media.sources import Frame
 from edge_runtime.model.classifier import Answerer, Prediction
 
@@ -46,14 +46,24 @@ class Recognizer:
         answerers: Sequence[Answerer],
         cadence: Cadence,
         hide: Hide = "none",
+        stills: bool = False,
     ) -> None:
-        """Take who finds faces (None where nobody asks), who answers, and which faces to hide."""
+        """Take what looks at frames.
+
+        Args:
+            detector: Finds faces; None where nobody asks for them.
+            answerers: Asked about each face, or about the frame.
+            cadence: Says in which frames to look for faces.
+            hide: Which faces to hide.
+            stills: Frames are pictures that have nothing to do with each other.
+        """
         self._detector = detector
         self._on_faces = [a for a in answerers if a.wants_faces]
         self._on_frames = [a for a in answerers if not a.wants_faces]
-        self._naming = [a.name for a in self._on_faces if a.session.card.task == "identity"]
+        self._naming = [a.name for a in self._on_faces if a.tells_strangers]
         self._cadence = cadence
         self._hide = hide
+        self._stills = stills
         self._faint: list[npt.NDArray[np.float32]] = []
         self._tracker = Tracker(detector.sure if detector else 1.0)
         self._steady = SteadyAnswers()
@@ -61,13 +71,16 @@ class Recognizer:
     def look(self, frame: Frame) -> Seen:
         """Look at the next frame."""
         began = time.monotonic()
+        if self._stills:
+            self._tracker.cut()
         tracked: list[TrackedFace] = []
         detected_s = 0.0
         if self._detector is not None and self._cadence.due():
             found = self._detector.detect(frame.image_bgr, self._detector.faint)
             tracked = self._tracker.update(found, frame.time_s)
-            clear = {id(t.face) for t in tracked}
-            self._faint = [face.box for face in found if id(face) not in clear]
+            self._faint = [
+                face.box for face in found if not any(doubles(face, t.face) for t in tracked)
+            ]
             detected_s = time.monotonic() - began
         elif self._detector is not None:
             height, width = frame.image_bgr.shape[:2]

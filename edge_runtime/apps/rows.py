@@ -159,7 +159,9 @@ class RowTable:
             scores = ", ".join(f"{face['score']:.2f}" for face in row["faces"])
             self._table.add_row(escape(row["path"]), f"{len(row['faces'])} face(s)", scores, "")
         else:
-            others = ", ".join(f"{label} {score:.2f}" for label, score in row["top"][1:])
+            # The nearest is shown too where it was not near enough to be the answer.
+            rest = [(label, score) for label, score in row["top"] if label != row["label"]]
+            others = ", ".join(f"{label} {score:.2f}" for label, score in rest)
             score = f"{row['score']:.2f}"
             self._table.add_row(escape(row["path"]), escape(row["label"]), score, escape(others))
 

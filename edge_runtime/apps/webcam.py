@@ -105,8 +105,10 @@ def run_webcam(
     summary = WebcamSummary()
     # A folder has no pace, so there is no newest picture in it.
     in_turn = take_every_frame or source.fps == 0
-    cadence = Cadence(0.0 if in_turn else 1 / source.fps, detect_every)
-    recognizer = Recognizer(detector, answerers, cadence, hide)
+    # Between two looks a face that comes in, or turns away fast, would be seen uncovered.
+    hurry = not in_turn and hide == "none"
+    cadence = Cadence(1 / source.fps if hurry else 0.0, detect_every)
+    recognizer = Recognizer(detector, answerers, cadence, hide, stills=source.fps == 0)
     try:
         if in_turn:
             frames: Any = every_frame(source)

@@ -6,6 +6,7 @@ The file is a NumPy archive: `embeddings` float32 (N, D), `counts` int64 (P,), `
 
 from __future__ import annotations
 
+import difflib
 import io
 import json
 import unicodedata
@@ -30,6 +31,12 @@ Floats = npt.NDArray[np.float32]
 _SCHEMA = 1
 _RESERVED = ("unknown", "uncertain", "builtin")  # what answers and options mean otherwise
 _LONGEST_NAME = 100
+
+
+class _Unfit(ValueError):  # noqa: N818
+    """What is in a file is not what a gallery holds; says why."""
+
+
 # What NumPy, zipfile and zlib raise at a damaged archive, and json at damaged text.
 _DAMAGE = (
     GalleryError, ValueError, KeyError, TypeError, EOFError, OSError, RuntimeError,
@@ -75,15 +82,17 @@ class Gallery:
             raise GalleryError(f"{path}: cannot be read ({error.strerror})") from None
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as file:
+                if missing := {"embeddings", "counts", "names", "about"} - set(file.files):
+                    raise _Unfit(f"it lacks {', '.join(sorted(missing))}")
                 embeddings, counts, names = (file[k] for k in ("embeddings", "counts", "names"))
                 about = json.loads(str(file["about"]))
             return cls._checked(about, embeddings, counts, names)
         except _DAMAGE as error:
-            # zlib and zipfile have many words for a damaged file; the first line names the place.
-            why = (str(error) or type(error).__name__).splitlines()[0]
+            # zlib, zipfile and NumPy have many words for a damaged file, some of bad advice.
+            why = error if isinstance(error, _Unfit | GalleryError) else "not as it was written"
             raise GalleryError(
-                f"{path}: is no gallery, or a damaged one ({why}); take a copy of it, or remove "
-                "it and enroll the people again"
+                f"{path}: is no gallery, or a damaged one ({why}); put a copy of it back, or "
+                "remove it and enroll the people again"
             ) from None
 
     @classmethod
@@ -95,18 +104,20 @@ class Gallery:
         names: npt.NDArray[np.str_],
     ) -> Gallery:
         if not isinstance(about, dict) or about.get("schema") != _SCHEMA:
-            raise ValueError(f"its schema is not {_SCHEMA}; upgrade edge-run")
+            raise _Unfit(f"its schema is not {_SCHEMA}; upgrade edge-run")
+        if not {"model", "weights"} <= set(about):
+            raise _Unfit("it does not say which model it is of")
         if embeddings.dtype != np.float32 or embeddings.ndim != 2:
-            raise ValueError(f"embeddings are {embeddings.dtype} {embeddings.shape}")
+            raise _Unfit(f"embeddings are {embeddings.dtype} {embeddings.shape}")
         if counts.shape != names.shape or counts.sum() != len(embeddings) or (counts < 1).any():
-            raise ValueError("its names and embeddings do not go together")
+            raise _Unfit("its names and embeddings do not go together")
         lengths = np.linalg.norm(embeddings, axis=1)
         if not np.allclose(lengths, 1, atol=1e-3):  # also false for what is no number
-            raise ValueError("an embedding is not of unit length")
+            raise _Unfit("an embedding is not of unit length")
         parts = np.split(embeddings, np.cumsum(counts)[:-1]) if len(counts) else []
         people = {check_name(str(n)): part for n, part in zip(names, parts, strict=True)}
         if len({name.casefold() for name in people}) < len(names):
-            raise ValueError("a name is there twice")
+            raise _Unfit("a name is there twice")
         return cls(str(about["model"]), str(about["weights"]), MappingProxyType(people))
 
     def save(self, path: Path) -> None:
@@ -137,8 +148,8 @@ class Gallery:
             raise GalleryError(
                 f"{where}: was made with another model ({self.model} {self.weights[:8]}, not "
                 f"{card.name} {weights_id(card)[:8]}); name that one with --model, or make a new "
-                f"gallery from the photos: edge-run enroll NAME PHOTO... --gallery NEW.npz, for "
-                f"{', '.join(self.people) or 'nobody'}"
+                f"one from photos of its {len(self.people)} people: edge-run enroll NAME PHOTO... "
+                "--gallery NEW.npz"
             )
 
     def enrolled(self, name: str, embeddings: Floats) -> Gallery:
@@ -152,6 +163,10 @@ class Gallery:
             GalleryError: The name cannot be taken.
         """
         name = self.name_of(name)
+        known = next(iter(self.people.values()), embeddings)
+        unit = np.allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-3)
+        if not len(embeddings) or embeddings.shape[1:] != known.shape[1:] or not unit:
+            raise ValueError(f"expected rows of unit length like the gallery's {known.shape[1:]}")
         rows = list(self.people.get(name, ()))
         for row in embeddings:
             if not rows or float((np.stack(rows) @ row).max()) < _SAME_PHOTO:
@@ -164,7 +179,7 @@ class Gallery:
         Raises:
             GalleryError: Nobody has the old name, or somebody the new one.
         """
-        self._expect(old)
+        old = self._known(old)
         new = check_name(new)
         others = {name.casefold(): name for name in self.people if name != old}
         if new.casefold() in others:
@@ -179,7 +194,7 @@ class Gallery:
         Raises:
             GalleryError: Nobody has that name.
         """
-        self._expect(name)
+        name = self._known(name)
         return self._with({n: rows for n, rows in self.people.items() if n != name})
 
     def _with(self, people: dict[str, Floats]) -> Gallery:
@@ -198,12 +213,20 @@ class Gallery:
                                "another name")  # fmt: skip
         return name
 
-    def _expect(self, name: str) -> None:
+    def _known(self, name: str) -> str:
+        """Return a name as it is in the gallery."""
+        name = _joined(name)
         if name not in self.people:
-            raise GalleryError(
-                f"{name}: nobody of that name is in the gallery (there are: "
-                f"{', '.join(self.people) or 'none'})"
+            alike = difflib.get_close_matches(name, self.people, 5, 0.5)
+            hint = (
+                f"did you mean {' or '.join(alike)}?"
+                if alike
+                else "edge-run gallery list names them"
             )
+            raise GalleryError(
+                f"{name}: nobody of that name among the {len(self.people)} in the gallery; {hint}"
+            )
+        return name
 
 
 def check_name(name: str) -> str:
@@ -212,7 +235,7 @@ def check_name(name: str) -> str:
     Raises:
         GalleryError: It is empty, too long, not printable, or means something else.
     """
-    name = unicodedata.normalize("NFC", name.strip())
+    name = _joined(name)
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():
         raise GalleryError(
             f"{name!r}: is no name; take 1 to {_LONGEST_NAME} characters without line breaks"
@@ -220,6 +243,11 @@ def check_name(name: str) -> str:
     if name.casefold() in _RESERVED:
         raise GalleryError(f"{name}: means something else in answers; choose another name")
     return name
+
+
+def _joined(name: str) -> str:
+    """Return a name with letters and accents joined, as all but macOS write it."""
+    return unicodedata.normalize("NFC", name.strip())
 
 
 def weights_id(card: ModelCard) -> str:

@@ -34,6 +34,7 @@ class Identifier:
     """
 
     wants_faces = True
+    tells_strangers = True
 
     def __init__(
         self,
@@ -59,10 +60,10 @@ class Identifier:
         self.name = session.card.name
         self.session = session
         self.labels = tuple(gallery.people)
-        self.threshold = (
-            accept_above(session.card, len(self.labels)) if threshold is None else threshold
-        )
         parts = list(gallery.people.values())
+        # Not people: the nearest of all photos decides, so each is a chance to be mistaken.
+        photos = sum(len(part) for part in parts)
+        self.threshold = accept_above(session.card, photos) if threshold is None else threshold
         self._embeddings = np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
         self._starts = np.cumsum([0, *(len(part) for part in parts)])[:-1]
 
@@ -128,17 +129,17 @@ def expect_embedding(session: Session) -> None:
         )
 
 
-def accept_above(card: ModelCard, people: int, false_accept: float = FALSE_ACCEPT) -> float:
-    """Return the cosine from which on a face is to be taken for one of so many people.
+def accept_above(card: ModelCard, photos: int, false_accept: float = FALSE_ACCEPT) -> float:
+    """Return the cosine from which on a face is taken for somebody of whom there are photos.
 
-    A stranger is compared with each of them, so each comparison may accept only its share. The
+    A stranger is compared with each photo, so each comparison may accept only its share. The
     card tells how many comparisons of two people reach which cosine (`metrics.impostors.curve`,
     pairs of rate and cosine, measured on people who taught the model nothing); where it does not,
-    its one threshold counts whatever the number of people.
+    its one threshold counts whatever their number.
 
     Args:
         card: Of an identity model.
-        people: Compared with; 1 to verify two photos.
+        photos: Compared with; 1 to verify two photos.
         false_accept: Share of strangers taken for somebody.
 
     Raises:
@@ -147,7 +148,7 @@ def accept_above(card: ModelCard, people: int, false_accept: float = FALSE_ACCEP
     impostors = card.metrics.get("impostors")
     curve: Sequence[Sequence[float]] = (impostors or {}).get("curve", ())
     if curve:
-        return cosine_at(curve, false_accept / max(people, 1))
+        return cosine_at(curve, false_accept / max(photos, 1))
     if card.reject is not None and card.reject.on == "cosine":
         return card.reject.below
     raise OptionError(

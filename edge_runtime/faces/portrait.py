@@ -7,9 +7,10 @@ import numpy as np
 
 from edge_runtime.faces.boxes import FaceBox
 from edge_runtime.faces.detector import FaceDetector
+from edge_runtime.faces.tracker import doubles
 from edge_runtime.model.preprocess import Image
 
-__all__ = ["SecondLook", "portrait_face"]
+__all__ = ["SecondLook", "portrait_face", "portrait_faces"]
 
 
 class SecondLook:
@@ -59,9 +60,20 @@ def portrait_face(detector: FaceDetector, image_bgr: Image) -> FaceBox | None:
     Returns:
         The face in pixels of the picture (its box may leave it a little), or None.
     """
+    return portrait_faces(detector, image_bgr)[0]
+
+
+def portrait_faces(
+    detector: FaceDetector, image_bgr: Image
+) -> tuple[FaceBox | None, list[FaceBox]]:
+    """Find the face a photo is of, and the others in it; see `portrait_face`."""
     # What is enough to follow a known face from frame to frame is too little to find one by.
     faces = SecondLook(detector).detect(image_bgr, (detector.sure + detector.faint) / 2)
     clear = [face for face in faces if face.score >= detector.sure]
     if clear:
-        return max(clear, key=lambda face: face.size_px)
-    return max(faces, key=lambda face: face.score, default=None)
+        chosen = max(clear, key=lambda face: face.size_px)
+    elif faces:
+        chosen = max(faces, key=lambda face: face.score)
+    else:
+        return None, []
+    return chosen, [face for face in faces if not doubles(face, chosen)]

@@ -7,7 +7,7 @@ import numpy as np
 
 from edge_runtime.faces.boxes import FaceBox
 from edge_runtime.faces.detector import FaceDetector
-from edge_runtime.faces.portrait import portrait_face
+from edge_runtime.faces.portrait import portrait_faces
 from edge_runtime.model.preprocess import Image
 
 __all__ = ["enrollable_face", "face_problem"]
@@ -32,14 +32,12 @@ def enrollable_face(detector: FaceDetector, image_bgr: Image) -> tuple[FaceBox |
     Returns:
         The face and "", or None and what is wrong with the photo, in words.
     """
-    face = portrait_face(detector, image_bgr)
+    face, others = portrait_faces(detector, image_bgr)
     if face is None:
         return None, "no face found"
-    clear = [
-        f for f in detector.detect(image_bgr, detector.sure) if f.size_px >= _SECOND * face.size_px
-    ]
-    if len(clear) > 1:
-        return None, f"{len(clear)} faces; cut the photo so that only one is left"
+    large = [other for other in others if other.size_px >= _SECOND * face.size_px]
+    if large:
+        return None, f"{1 + len(large)} faces; cut the photo so that only one is left"
     problem = face_problem(image_bgr, face)
     return (None, problem) if problem else (face, "")
 

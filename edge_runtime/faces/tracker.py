@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edge_runtime.faces.boxes import FaceBox, iou
 
-__all__ = ["TrackedFace", "Tracker"]
+__all__ = ["TrackedFace", "Tracker", "doubles"]
 
 _FORGET_AFTER_S = 1.5
 _MIN_IOU = 0.2
@@ -94,12 +94,16 @@ class Tracker:
         for fi, face in enumerate(faces):
             if fi in taken_faces or face.score < self._sure:
                 continue
-            if any(_doubles(face, s.face) for s in seen):
+            if any(doubles(face, s.face) for s in seen):
                 continue
             self._tracks.append(_Track(self._next_id, face, now_s))
             seen.append(TrackedFace(self._next_id, face))
             self._next_id += 1
         return sorted(seen, key=lambda s: s.track)
+
+    def cut(self) -> None:
+        """Begin a new scene: whoever comes next is somebody new; ids are not used again."""
+        self._tracks = []
 
     def coast(self, now_s: float) -> list[TrackedFace]:
         """Return where the faces of the last update should be now, in order of id.
@@ -145,7 +149,8 @@ def _follow(track: _Track, face: FaceBox, now_s: float) -> None:
     track.face, track.seen_s = face, now_s
 
 
-def _doubles(a: FaceBox, b: FaceBox) -> bool:
+def doubles(a: FaceBox, b: FaceBox) -> bool:
+    """Return whether two boxes are most likely of one face."""
     if float(iou(a.box[None], b.box[None])[0, 0]) >= _SAME_FACE_IOU:
         return True
     x, y = a.center

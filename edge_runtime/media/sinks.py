@@ -68,9 +68,19 @@ class VideoFile:
         self._written = due
 
     def close(self) -> None:
-        """Finish the file."""
-        if self._writer is not None:
-            self._writer.release()
+        """Finish the file.
+
+        Raises:
+            OutputError: It did not become one; OpenCV does not tell when a disk is full.
+        """
+        if self._writer is None:
+            return
+        self._writer.release()
+        written = cv2.VideoCapture(str(self._path))
+        whole = written.isOpened() and written.get(cv2.CAP_PROP_FRAME_COUNT) >= self._written
+        written.release()
+        if not whole:
+            raise OutputError(f"{self._path}: is not whole; is the disk full?")
 
 
 class EventLines:

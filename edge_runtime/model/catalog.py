@@ -24,8 +24,6 @@ def find_model(text: str) -> Path:
     path = Path(text)
     if path.is_file():
         return path
-    if path.is_dir():
-        raise ModelError(f"{text}: is a folder, not a model file")
     if text.startswith(("http://", "https://")):
         return fetch(from_address(text), lambda done, total: None)
     shipped = shipped_models()
@@ -37,6 +35,8 @@ def find_model(text: str) -> Path:
         if there is None:
             raise ModelError(f"{text}: is not here yet; fetch it with edge-run models get {name}")
         return there
+    if path.is_dir():
+        raise ModelError(f"{text}: is a folder, not a model file")
     raise ModelError(
         f"{text}: no such file, and no shipped model of that name (there are: "
         f"{', '.join(shipped) or 'none'})"

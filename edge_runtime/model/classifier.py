@@ -45,7 +45,9 @@ class Prediction:
     on: RejectOn = "probability"
 
     def __str__(self) -> str:
-        """Return it as it is shown to people: "happy 93%", "Ana 0.71"."""
+        """Return it as it is shown to people: "happy 93%", "Ana 0.71", "unknown"."""
+        if self.label == "unknown" and self.on == "probability":
+            return self.label  # the number would be that of a name which is not given
         share = f"{self.score:.0%}" if self.on == "probability" else f"{self.score:.2f}"
         return f"{self.label} {share}"
 
@@ -69,6 +71,11 @@ class Answerer(Protocol):
     @property
     def wants_faces(self) -> bool:
         """Whether it looks at a face rather than at the whole picture."""
+        ...
+
+    @property
+    def tells_strangers(self) -> bool:
+        """Whether it says "unknown" of people it does not know, rather than guess."""
         ...
 
     def prepare(
@@ -107,6 +114,11 @@ class Classifier:
         card = session.card
         if card.task == "detection":
             raise OptionError(f"model {card.name} finds faces and names none; choose another")
+        if "scores" not in session.outputs:
+            raise OptionError(
+                f"model {card.name} names nobody by itself, it compares faces: give people to "
+                "compare with by --gallery, or take edge-run identify"
+            )
         self._knows_nobody = card.answers == "gallery" and not labels
         if _names_builtin(session, labels):
             labels = None
@@ -127,6 +139,11 @@ class Classifier:
     def wants_faces(self) -> bool:
         """Whether the model looks at a face rather than at the whole picture."""
         return self.session.card.input.region == "face"
+
+    @property
+    def tells_strangers(self) -> bool:
+        """Whether it says "unknown" of people it does not know, rather than guess."""
+        return self._compares
 
     def prepare(
         self, image_bgr: Image, box: Floats | None = None, landmarks: Floats | None = None

@@ -122,13 +122,21 @@ def fetch(download: Download, step: Callable[[int, int], None]) -> Path:
     Raises:
         ModelError: It cannot be fetched or written, or is not what it should be.
     """
-    there = cached(download)
-    if there is not None:
-        return there
     path = _folder() / download.file
+    try:
+        if cached(download) is not None:
+            return path
+    except ModelError:
+        pass  # another file is there, and gives way to the right one
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(
+            f"{path.parent}: cannot be made ({error.strerror}); set EDGE_RUN_MODELS to a folder "
+            "for models"
+        ) from None
+    try:
         _continue(download.url, part, step)
         digest = _hash(part)
         if digest == download.sha256:

@@ -13,6 +13,7 @@ threshold: 0.35         # cosine from which on two faces are one person's
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,19 +130,24 @@ def describe_foreign(
     threshold = described.get("threshold")
     if threshold is not None and not (_is_number(threshold) and -1 <= threshold <= 1):
         raise CardError(f"{where}: threshold is {threshold!r}; expected a cosine, -1 to 1")
+    face = InputSpec(
+        height_px=size[0],
+        width_px=size[1],
+        region="face",
+        face_margin=margin,
+        alignment=described["alignment"],
+    )
     card = ModelCard(
         name=described["name"],
         task="identity",
         labels=(),
-        input=InputSpec(
-            height_px=size[0],
-            width_px=size[1],
-            region="face",
-            face_margin=margin,
-            alignment=described["alignment"],
-        ),
+        input=face,
         reject=None if threshold is None else Reject("cosine", threshold),
-        provenance={"license": described["license"]} if "license" in described else {},
+        provenance={
+            **({"license": described["license"]} if "license" in described else {}),
+            # Told to prepare pictures otherwise, it gives embeddings that cannot be compared.
+            "weights_sha256": hashlib.sha256(f"{sha256}{graph}{face}".encode()).hexdigest(),
+        },
         sha256=sha256,
     )
     return card, graph

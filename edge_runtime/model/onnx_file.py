@@ -79,7 +79,7 @@ def _load_foreign(path: Path, data: bytes) -> ModelFile:
         raise CardError(
             f"{path}: no 'edge' metadata; export it again with 'python -m export', or, if it is "
             f"a face embedding of somebody else's, describe it in {path.with_suffix('.yaml')} "
-            "(docs/model-file.md)"
+            "(docs/faces.md)"
         )
     where = path if known else path.with_suffix(".yaml")
     return ModelFile(path, data, *describe_foreign(described, sha256, str(where)))

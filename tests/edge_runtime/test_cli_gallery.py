@@ -72,7 +72,7 @@ def test_gallery_rename_and_forget_change_the_file(cli, gallery) -> None:
 def test_gallery_refuses_who_is_not_there_and_leaves_the_file(cli, gallery, command) -> None:
     before = gallery.read_bytes()
     message = _failure(cli("gallery", *command))
-    assert message == "Ann: nobody of that name is in the gallery (there are: Ana, Zoë)"
+    assert message == "Ann: nobody of that name among the 2 in the gallery; did you mean Ana?"
     assert gallery.read_bytes() == before
 
 

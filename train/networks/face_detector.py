@@ -53,12 +53,18 @@ def detector_network(spec: InputSpec, width: int = 64) -> keras.Model:
     x = depthwise(level16, 2 * width, stride=2)
     level32 = depthwise(x, 2 * width)
     top32 = conv(level32, width, 1)
-    top16 = layers.Add()([conv(level16, width, 1), layers.UpSampling2D(2)(top32)])
+    top16 = layers.Add()([conv(level16, width, 1), _enlarged(top32)])
     top16 = depthwise(top16, width)
-    top8 = layers.Add()([level8, layers.UpSampling2D(2)(top16)])
+    top8 = layers.Add()([level8, _enlarged(top16)])
     top8 = depthwise(top8, width)
     raw = layers.Concatenate(axis=1, name="raw")([_head(t, width) for t in (top8, top16, top32)])
     return keras.Model(image, raw)
+
+
+def _enlarged(x: Any) -> Any:
+    # Becomes one Resize in ONNX; `layers.UpSampling2D` becomes a dozen nodes around a Tile.
+    height, width = x.shape[1:3]
+    return ops.image.resize(x, (2 * height, 2 * width), interpolation="nearest")
 
 
 def _head(x: Any, width: int) -> Any:

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_runtime.apps.detect import annotate, detect_pictures
+from edge_runtime.apps.detect import detect_pictures
 
 GREEN = (0, 255, 0)
 
@@ -85,7 +85,14 @@ def test_reading_stops_when_nobody_wants_more(album, detector) -> None:
     assert (path, image.shape, len(faces)) == (album / "a.png", (128, 128, 3), 2)
 
 
-def test_number_is_added_to_a_name_that_is_taken(picture) -> None:
-    for _ in range(3):
-        annotate(picture("red"), [], Path("x.jpg"))
-    assert sorted(p.name for p in Path().iterdir()) == ["x-2.jpg", "x-3.jpg", "x.jpg"]
+def test_second_run_writes_over_the_first_and_never_over_what_is_read(
+    cli, album, detector_model
+) -> None:
+    for _ in range(2):
+        _detect(cli, album, detector_model, "--annotated", "seen")
+    assert sorted(p.name for p in Path("seen").iterdir()) == ["a-2.jpg", "a.jpg"]
+    result = _detect(cli, album, detector_model, "--annotated", "album")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == (
+        "error: --annotated album: holds pictures that are read; choose another"
+    )

@@ -56,9 +56,31 @@ def test_rename_keeps_the_place_and_the_photos(people: Gallery) -> None:
 def test_unknown_name_is_refused_with_those_there_are(people: Gallery, act) -> None:
     with pytest.raises(GalleryError) as caught:
         act(people)
-    assert str(caught.value) == ("Cy: nobody of that name is in the gallery (there are: Ana, Ben)")
-    with pytest.raises(GalleryError, match="there are: none"):
+    assert str(caught.value) == (
+        "Cy: nobody of that name among the 2 in the gallery; edge-run gallery list names them"
+    )
+    with pytest.raises(GalleryError, match="among the 0 in the gallery"):
         act(Gallery.empty(CARD))
+
+
+def test_name_that_is_nearly_right_is_guessed_at(people: Gallery) -> None:
+    with pytest.raises(GalleryError, match=r"in the gallery; did you mean Ana\?$"):
+        people.without("Anna")
+
+
+def test_name_is_found_in_whatever_form_it_is_typed(people: Gallery) -> None:
+    """macOS writes an accent as a character of its own."""
+    jose = people.renamed("Ana", "Jose\u0301")
+    assert list(jose.people) == ["Jos\u00e9", "Ben"]
+    assert list(jose.without(" Jose\u0301 ").people) == ["Ben"]
+
+
+@pytest.mark.parametrize(
+    "rows", [np.zeros((0, 3)), np.ones((1, 3)), np.eye(4)[:1]], ids=["none", "long", "wider"]
+)
+def test_rows_that_do_not_fit_are_a_mistake_of_the_caller(people: Gallery, rows) -> None:
+    with pytest.raises(ValueError, match=r"expected rows of unit length like the gallery's \(3,\)"):
+        people.enrolled("Cy", rows.astype(np.float32))
 
 
 def test_names_that_differ_by_case_alone_are_one_persons(people: Gallery) -> None:
@@ -113,4 +135,4 @@ def test_gallery_of_another_model_is_refused_with_whom_to_enroll_again(people: G
     assert str(caught.value).startswith(
         "people.npz: was made with another model (who aaaaaaaa, not who dddddddd)"
     )
-    assert str(caught.value).endswith("for Ana, Ben")
+    assert "from photos of its 2 people: edge-run enroll" in str(caught.value)

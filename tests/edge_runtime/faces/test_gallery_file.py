@@ -192,10 +192,12 @@ def test_file_with_any_byte_damaged_is_refused_in_one_line_or_loads_the_same(peo
         pytest.param(_archive(names=np.array(["Ana", "Ana"])), "there twice", id="name twice"),
         pytest.param(_archive(names=np.array(["Ana", "a\nb"])), "no name", id="name of two lines"),
         pytest.param(
-            _archive(names=np.array(["Ana", Trap()], object)), "allow_pickle", id="pickled names"
+            _archive(names=np.array(["Ana", Trap()], object)),
+            "not as it was written",
+            id="pickled names",
         ),
         pytest.param(
-            _archive(about=np.array([Trap()], object)), "allow_pickle", id="pickled about"
+            _archive(about=np.array([Trap()], object)), "not as it was written", id="pickled about"
         ),
     ],
 )
