@@ -101,9 +101,5 @@ def open_answerers(
     naming = (made_by or comparing)[0]
     identifier = Identifier(naming, known, threshold, str(gallery))
     others = [s for s in sessions if s is not naming]
-    if wanted and not others:
-        raise OptionError(
-            "--labels: with --gallery the people are those of the gallery; leave one of them out"
-        )
     answers = iter(choose_labels(others, wanted))
     return [identifier if s is naming else next(answers) for s in sessions]

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -591,6 +592,54 @@ def test_webcam_refuses_what_makes_no_sense(
     cli, photos, face_model, detector_model, more: list[str], says: str
 ) -> None:
     assert says in _failure(_webcam(cli, photos, [face_model], detector_model, *more), 2)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        pytest.param(
+            ["--blur", "unknown"],
+            "--blur unknown: no model here tells strangers from people it knows; add --gallery, "
+            "or take --blur all",
+            id="nobody is known",
+        ),
+        pytest.param(
+            ["--blur", "all", "--detect-every", 2],
+            "--blur: looks for faces in every frame; leave out --detect-every",
+            id="seldom",
+        ),
+    ],
+)
+def test_webcam_hides_surely_or_not_at_all(
+    cli, photos, face_model, detector_model, more: list, says: str
+) -> None:
+    assert _failure(_webcam(cli, photos, [face_model], detector_model, *more), 2) == says
+
+
+def test_webcam_writes_nothing_over_what_it_reads(
+    cli, two_people, face_clip, identity_model, detector_model
+) -> None:
+    shutil.copy(face_clip, "clip.mp4")
+    frame = two_people / "0.png"
+    for source, more in (
+        ("clip.mp4", ["--record", "clip.mp4"]),
+        ("clip.mp4", ["--gallery", "people.npz", "--events", "people.npz"]),
+        (two_people, ["--still", frame]),
+    ):
+        read = Path(more[-1]).read_bytes()
+        message = _failure(_webcam(cli, source, [identity_model], detector_model, *more), 2)
+        assert message.endswith("would be written over, and it is read; choose another name")
+        assert Path(more[-1]).read_bytes() == read
+
+
+def test_webcam_gives_labels_to_the_models_beside_the_gallery(
+    cli, two_people, identity_model, face_model, detector_model
+) -> None:
+    models, more = [identity_model, face_model], ["--gallery", "people.npz", "--labels", "green"]
+    result = _webcam(cli, two_people, models, detector_model, *more, "--max-frames", 1)
+    faces = json.loads(result.stdout)["faces"]
+    assert {face["predictions"]["mood"]["label"] for face in faces} == {"green"}
+    assert {face["predictions"]["who"]["label"] for face in faces} == {"Ana", "unknown"}
 
 
 def test_webcam_refuses_a_gallery_without_a_model_that_compares_faces(

@@ -7,7 +7,7 @@ import pytest
 
 from edge_runtime import files
 from edge_runtime.errors import OutputError
-from edge_runtime.files import check_writable, write_whole
+from edge_runtime.files import alone_in, check_writable, write_whole
 
 # Places
 
@@ -95,3 +95,8 @@ def test_links_target_is_replaced_and_the_link_stays() -> None:
 def test_device_is_written_to_and_never_replaced() -> None:
     write_whole(Path("/dev/null"), b"new")
     assert not Path("/dev/null").is_file()
+
+
+def test_place_that_cannot_be_locked_is_one_line() -> None:
+    with pytest.raises(OutputError, match=r"^gone: cannot be opened \("), alone_in(Path("gone")):
+        pass

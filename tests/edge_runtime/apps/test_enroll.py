@@ -1,4 +1,7 @@
+import os
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -213,3 +216,25 @@ def test_enrollment_that_ended_meanwhile_is_kept(
     monkeypatch.setattr(enroll_module, "read_image", slow)
     assert enroll("Ana", photo("red", 120)).people == 2
     assert _saved() == {"Ana": 2, "Ben": 1}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="nobody waits on this system")
+def test_enrollments_at_the_same_time_lose_nobody(
+    identity_session, detector, photo, monkeypatch
+) -> None:
+    """Each reads the gallery, and all have read it before the first writes, unless they wait."""
+    names = ["Ana", "Ben", "Cy", "Dee"]
+    red = photo("red")
+    save = Gallery.save
+
+    def slowly(self: Gallery, path: Path) -> None:
+        threading.Event().wait(0.05)
+        save(self, path)
+
+    monkeypatch.setattr(Gallery, "save", slowly)
+    with ThreadPoolExecutor(len(names)) as pool:
+        done = pool.map(
+            lambda name: enroll_person(name, [red], FILE, identity_session, detector, int), names
+        )
+        assert sorted(each.people for each in done) == [1, 2, 3, 4]
+    assert set(_saved()) == set(names)

@@ -297,3 +297,9 @@ def test_still_is_the_frame_of_the_clearest_face(detector, mood, scene) -> None:
     outputs = WebcamOutputs(still=Still(Path("best.png")))
     run_webcam(MadeUp(images), detector, [mood], outputs, take_every_frame=True)
     assert cv2.imread("best.png")[64, 64].tolist() == [0, 0, 255]
+
+
+def test_pictures_of_a_folder_have_nothing_to_do_with_each_other(detector, mood, scene) -> None:
+    """The same place in the next picture is somebody else, and no answer is carried over."""
+    run_webcam(MadeUp([scene((0, 0))] * 2, fps=0), detector, [mood], _outputs())
+    assert [event["faces"][0]["track"] for event in _events()] == [1, 2]

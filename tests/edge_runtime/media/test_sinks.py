@@ -147,6 +147,16 @@ def test_still_is_a_copy_of_the_frame(picture) -> None:
     assert (cv2.imread("best.png") == picture("green")).all()
 
 
+def test_video_the_disk_had_no_room_for_is_no_success(picture) -> None:
+    """OpenCV's writer says nothing of it."""
+    video = VideoFile(Path("out.mp4"), 10.0)
+    video.write(picture("red", 64, 64), 0.0)
+    Path("out.mp4").unlink()
+    Path("out.mp4").write_bytes(b"a beginning")
+    with pytest.raises(OutputError, match=r"^out\.mp4: is not whole; is the disk full\?$"):
+        video.close()
+
+
 def test_still_appears_under_its_name_only_whole(picture, monkeypatch) -> None:
     Path("best.jpg").write_bytes(b"of yesterday")
     renamed = []
