@@ -12,11 +12,10 @@ import numpy.typing as npt
 
 from edge_runtime.errors import SourceError
 from edge_runtime.faces.detector import FaceDetector
-from edge_runtime.faces.identifier import embed
+from edge_runtime.faces.identifier import embed_face
 from edge_runtime.faces.portrait import portrait_face
 from edge_runtime.measure.intervals import wilson
 from edge_runtime.media.image import read_image
-from edge_runtime.model.preprocess import preprocess
 from edge_runtime.model.session import Session
 
 __all__ = [
@@ -98,8 +97,7 @@ def embed_photos(
     for path in photos:
         image = read_image(path).image_bgr
         face = None if detector is None else portrait_face(detector, image)
-        box, landmarks = (None, None) if face is None else (face.box, face.landmarks)
-        rows[path] = embed(session, preprocess(image, session.card.input, box, landmarks)[None])[0]
+        rows[path] = embed_face(session, image, face)
         step()
     return rows
 

@@ -24,6 +24,7 @@ from edge_runtime.cli_options import (
     Provider,
     Threads,
     Threshold,
+    end_rows,
     say,
     say_once,
 )
@@ -173,7 +174,7 @@ def classify(
     Example: edge-run classify photos/ --model expression --faces --output results.csv
     """
     need_libraries()
-    from edge_runtime.apps.classify import classify_pictures
+    from edge_runtime.apps.classify import classify_pictures, write_answers
     from edge_runtime.apps.opening import open_answerers, open_detector
     from edge_runtime.apps.pictures import list_pictures
     from edge_runtime.apps.progress import progress
@@ -186,19 +187,12 @@ def classify(
         raise OptionError(f"--faces: model {answerer.name} looks at whole pictures")
     finder = open_detector(detector, options, say_once) if faces else None
     pictures = list_pictures(paths)
-    failed = 0
+    rows = classify_pictures(
+        pictures, answerer, detector=finder, top=top, batch=batch, workers=workers
+    )
     with open_rows(output) as out, progress("classifying", len(pictures)) as advance:
-        for _, rows in classify_pictures(
-            pictures, answerer, detector=finder, top=top, batch=batch, workers=workers
-        ):
-            for row in rows:
-                out.write(row)
-                failed += row["error"] is not None
-            advance()
-    if output:
-        say(f"wrote {output}")
-    if failed:
-        raise SourceError(f"{failed} of {len(pictures)} pictures failed; see the error column")
+        failed = write_answers(rows, out, advance)
+    end_rows([output], failed, len(pictures))
 
 
 @app.command()

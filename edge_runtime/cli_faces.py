@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -18,12 +17,11 @@ from edge_runtime.cli_options import (
     Provider,
     Threads,
     Threshold,
+    end_rows,
     number,
     say,
     say_once,
 )
-from edge_runtime.errors import OptionError, OutputError, SourceError
-from edge_runtime.files import alone_in
 
 __all__ = ["add_face_commands"]
 
@@ -65,7 +63,7 @@ def detect(
     Example: edge-run detect photos/ --output boxes.jsonl --annotated seen/
     """
     need_libraries()
-    from edge_runtime.apps.detect import annotate, detect_pictures
+    from edge_runtime.apps.detect import FaceAlbum, detect_pictures
     from edge_runtime.apps.opening import open_detector
     from edge_runtime.apps.pictures import list_pictures
     from edge_runtime.apps.progress import progress
@@ -74,32 +72,19 @@ def detect(
 
     finder = open_detector(detector, SessionOptions(provider, threads), say_once)
     pictures = list_pictures(paths)
-    if annotated is not None:
-        try:
-            annotated.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{annotated}: cannot be made ({error.strerror})") from None
+    album = FaceAlbum(annotated, pictures) if annotated else None
     least = finder.sure if min_score is None else min_score
-    if annotated and any(p.resolve().is_relative_to(annotated.resolve()) for p in pictures):
-        raise OptionError(f"--annotated {annotated}: holds pictures that are read; choose another")
     failed = found = 0
-    named: Counter[str] = Counter()
     with open_rows(output) as out, progress("looking for faces", len(pictures)) as advance:
         for path, image, faces, row in detect_pictures(pictures, finder, least, workers):
             out.write(row)
-            if image is not None and annotated is not None:
-                named[path.stem] += 1
-                again = f"-{named[path.stem]}" if named[path.stem] > 1 else ""
-                annotate(image, faces, annotated / f"{path.stem}{again}.jpg")
+            if image is not None and album is not None:
+                album.add(path, image, faces)
             failed += row["error"] is not None
             found += len(faces)
             advance()
     say(f"{found} face(s) in {len(pictures)} picture(s)")
-    for written in (output, annotated):
-        if written:
-            say(f"wrote {written}")
-    if failed:
-        raise SourceError(f"{failed} of {len(pictures)} pictures failed; see the error column")
+    end_rows([output, annotated], failed, len(pictures))
 
 
 def enroll(
@@ -170,7 +155,7 @@ def identify(
     Example: edge-run identify photos/ --gallery people.npz --output who.csv
     """
     need_libraries()
-    from edge_runtime.apps.classify import classify_pictures
+    from edge_runtime.apps.classify import classify_pictures, write_answers
     from edge_runtime.apps.opening import open_detector, open_model
     from edge_runtime.apps.pictures import list_pictures
     from edge_runtime.apps.progress import progress
@@ -186,19 +171,12 @@ def identify(
     say(f"people are named from a cosine of {identifier.threshold:.2f} on")
     finder = SecondLook(open_detector(detector, options, say_once))
     pictures = list_pictures(paths)
-    failed = 0
+    rows = classify_pictures(
+        pictures, identifier, detector=finder, top=top, batch=batch, workers=workers
+    )
     with open_rows(output) as out, progress("identifying", len(pictures)) as advance:
-        for _, rows in classify_pictures(
-            pictures, identifier, detector=finder, top=top, batch=batch, workers=workers
-        ):
-            for row in rows:
-                out.write(row)
-                failed += row["error"] is not None
-            advance()
-    if output:
-        say(f"wrote {output}")
-    if failed:
-        raise SourceError(f"{failed} of {len(pictures)} pictures failed; see the error column")
+        failed = write_answers(rows, out, advance)
+    end_rows([output], failed, len(pictures))
 
 
 def verify(
@@ -266,11 +244,10 @@ def rename(
 
     Example: edge-run gallery rename people.npz Ana "Ana Souza"
     """
-    from edge_runtime.faces.gallery import Gallery, check_name
+    from edge_runtime.faces.gallery import Gallery, change_gallery, check_name
 
     new = check_name(new)
-    with alone_in(gallery.resolve().parent):
-        Gallery.load(gallery).renamed(old, new).save(gallery)
+    change_gallery(gallery, lambda: Gallery.load(gallery).renamed(old, new))
     print(f"{old} is {new} now, in {gallery}")
 
 
@@ -281,8 +258,7 @@ def forget(
 
     Example: edge-run gallery forget people.npz Ana
     """
-    from edge_runtime.faces.gallery import Gallery
+    from edge_runtime.faces.gallery import Gallery, change_gallery
 
-    with alone_in(gallery.resolve().parent):
-        Gallery.load(gallery).without(name).save(gallery)
+    change_gallery(gallery, lambda: Gallery.load(gallery).without(name))
     print(f"{name} is forgotten, in {gallery}")

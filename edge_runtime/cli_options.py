@@ -1,18 +1,21 @@
-"""Options that several commands have, and how they speak; imports nothing but typer."""
+"""Options that several commands have, and how they speak; imports nothing heavy but typer."""
 
 from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from edge_runtime.errors import SourceError
+
 __all__ = [
-    "Detector", "GalleryFile", "Labels", "Model", "Provider", "Threads", "Threshold", "number",
-    "say", "say_once",
+    "Detector", "GalleryFile", "Labels", "Model", "Provider", "Threads", "Threshold", "end_rows",
+    "number", "say", "say_once",
 ]  # fmt: skip
 
 
@@ -49,6 +52,19 @@ Threshold = Annotated[
         "strangers are taken for somebody.",
     ),
 ]
+
+
+def end_rows(written: Sequence[Path | None], failed: int, pictures: int) -> None:
+    """Say where rows went, and fail where some are errors.
+
+    Raises:
+        SourceError: Some are.
+    """
+    for path in written:
+        if path:
+            say(f"wrote {path}")
+    if failed:
+        raise SourceError(f"{failed} of {pictures} pictures failed; see the error column")
 
 
 @cache

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edge_runtime.apps.ahead import ahead
+from edge_runtime.apps.rows import RowWriter
 from edge_runtime.errors import ImageError
 from edge_runtime.faces.boxes import FaceBox
 from edge_runtime.faces.detector import FaceDetector
@@ -19,7 +21,7 @@ from edge_runtime.media.image import read_for, read_image
 from edge_runtime.model.classifier import Answerer
 from edge_runtime.model.preprocess import Image
 
-__all__ = ["classify_pictures"]
+__all__ = ["classify_pictures", "write_answers"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,24 +59,29 @@ def classify_pictures(
         Each path, in order, with its rows: path, model, label, score, top, width_px, height_px,
         error, and with a detector face_index, box, face_score.
     """
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[_Prepared]] = deque()
-        todo = iter(paths)
-        ahead = 2 * batch + workers
+    prepared = ahead(lambda path: _prepare(path, answerer, detector), paths, workers, 2 * batch)
+    with closing(prepared):
+        while group := list(islice(prepared, batch)):
+            yield from _answer(group, answerer, detector is not None, top, batch)
 
-        def refill() -> None:
-            while len(waiting) < ahead and (path := next(todo, None)) is not None:
-                waiting.append(pool.submit(_prepare, path, answerer, detector))
 
-        refill()
-        try:
-            while waiting:
-                group = [waiting.popleft().result() for _ in range(min(batch, len(waiting)))]
-                refill()
-                yield from _answer(group, answerer, detector is not None, top, batch)
-        finally:
-            for future in waiting:
-                future.cancel()
+def write_answers(
+    rows: Iterable[tuple[Path, list[dict[str, Any]]]], out: RowWriter, step: Callable[[], None]
+) -> int:
+    """Write what `classify_pictures` yields, and return how many rows are errors.
+
+    Args:
+        rows: Paths with their rows.
+        out: Where they go.
+        step: Called after each picture.
+    """
+    failed = 0
+    for _, those in rows:
+        for row in those:
+            out.write(row)
+            failed += row["error"] is not None
+        step()
+    return failed
 
 
 def _prepare(path: Path, answerer: Answerer, detector: FaceDetector | None) -> _Prepared:
@@ -95,9 +102,8 @@ def _prepare(path: Path, answerer: Answerer, detector: FaceDetector | None) -> _
 
 
 def _answer(
-    group: Iterable[_Prepared], answerer: Answerer, with_faces: bool, top: int, batch: int
+    group: Sequence[_Prepared], answerer: Answerer, with_faces: bool, top: int, batch: int
 ) -> Iterator[tuple[Path, list[dict[str, Any]]]]:
-    group = list(group)
     inputs = [image for prepared in group for image in prepared.inputs]
     # In pieces of the batch's size: a crowd in one photo must not make one huge inference.
     pieces = [inputs[i : i + batch] for i in range(0, len(inputs), batch)]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import cv2
 
-from edge_runtime.errors import ImageError, OutputError
+from edge_runtime.apps.ahead import ahead
+from edge_runtime.errors import ImageError, OptionError, OutputError
 from edge_runtime.faces.boxes import FaceBox
 from edge_runtime.faces.detector import FaceDetector
 from edge_runtime.files import write_whole
@@ -19,7 +20,7 @@ from edge_runtime.media.image import read_image
 from edge_runtime.media.overlay import draw_face
 from edge_runtime.model.preprocess import Image
 
-__all__ = ["annotate", "detect_pictures"]
+__all__ = ["FaceAlbum", "detect_pictures"]
 
 _AHEAD = 8  # pictures decoded before they are looked at
 
@@ -40,41 +41,48 @@ def detect_pictures(
         path, width_px, height_px, faces (box, score and landmarks of each, in pixels of the
         picture as shown), error.
     """
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[tuple[Path, Future[Image | str]]] = deque()
-        todo = iter(paths)
+    read = ahead(_read, paths, workers, _AHEAD)
+    with closing(read):
+        for path, image, error in read:
+            faces = [] if image is None else detector.detect(image, min_score)
+            yield path, image, faces, _row(path, image, faces, error)
 
-        def refill() -> None:
-            while len(waiting) < _AHEAD + workers and (path := next(todo, None)) is not None:
-                waiting.append((path, pool.submit(_read, path)))
 
-        refill()
+class FaceAlbum:
+    """A folder of pictures with their faces drawn in, each named after its picture."""
+
+    def __init__(self, folder: Path, pictures: Sequence[Path]) -> None:
+        """Make the folder.
+
+        Args:
+            folder: Pictures of an earlier time are written over.
+            pictures: What is looked at.
+
+        Raises:
+            OptionError: Some of the pictures lie there.
+            OutputError: It cannot be made.
+        """
+        if any(path.resolve().is_relative_to(folder.resolve()) for path in pictures):
+            raise OptionError(f"--annotated {folder}: holds pictures that are read; choose another")
         try:
-            while waiting:
-                path, future = waiting.popleft()
-                read = future.result()
-                refill()
-                if isinstance(read, str):
-                    yield path, None, [], _row(path, None, [], read)
-                    continue
-                faces = detector.detect(read, min_score)
-                yield path, read, faces, _row(path, read, faces, None)
-        finally:
-            for _, future in waiting:
-                future.cancel()
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be made ({error.strerror})") from None
+        self._folder = folder
+        self._named: Counter[str] = Counter()
+
+    def add(self, path: Path, image_bgr: Image, faces: Sequence[FaceBox]) -> None:
+        """Write a picture, uint8 (H, W, 3) BGR, which is changed.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        self._named[path.stem] += 1
+        again = f"-{self._named[path.stem]}" if self._named[path.stem] > 1 else ""
+        _annotate(image_bgr, faces, self._folder / f"{path.stem}{again}.jpg")
 
 
-def annotate(image_bgr: Image, faces: Sequence[FaceBox], target: Path) -> None:
-    """Write a picture with its faces drawn in, as a JPEG.
-
-    Args:
-        image_bgr: uint8, (H, W, 3), BGR; changed.
-        faces: In it.
-        target: The file.
-
-    Raises:
-        OutputError: It cannot be written.
-    """
+def _annotate(image_bgr: Image, faces: Sequence[FaceBox], target: Path) -> None:
     for face in faces:
         draw_face(image_bgr, face.box, 0, [f"{face.score:.2f}"])
         radius = max(1, round(face.size_px / 40))
@@ -86,11 +94,11 @@ def annotate(image_bgr: Image, faces: Sequence[FaceBox], target: Path) -> None:
     write_whole(target, data.tobytes())
 
 
-def _read(path: Path) -> Image | str:
+def _read(path: Path) -> tuple[Path, Image | None, str | None]:
     try:
-        return read_image(path).image_bgr
+        return path, read_image(path).image_bgr, None
     except ImageError as error:
-        return str(error).removeprefix(f"{path}: ")
+        return path, None, str(error).removeprefix(f"{path}: ")
 
 
 def _row(

@@ -11,12 +11,11 @@ import numpy.typing as npt
 
 from edge_runtime.errors import GalleryError, ImageError, OptionError
 from edge_runtime.faces.detector import FaceDetector
-from edge_runtime.faces.gallery import Gallery, check_name
-from edge_runtime.faces.identifier import Identifier, accept_above, embed
+from edge_runtime.faces.gallery import Gallery, change_gallery, check_name
+from edge_runtime.faces.identifier import Identifier, accept_above, embed_face
 from edge_runtime.faces.quality import enrollable_face
-from edge_runtime.files import alone_in, check_writable
+from edge_runtime.files import check_writable
 from edge_runtime.media.image import read_image
-from edge_runtime.model.preprocess import preprocess
 from edge_runtime.model.session import Session
 
 __all__ = ["Enrollment", "enroll_person"]
@@ -68,7 +67,8 @@ def enroll_person(
     """
     name = check_name(name)
     check_writable(path)
-    _open(path, session).name_of(name)  # what is wrong with either is said before the work
+    before = _open(path, session)
+    before.name_of(name)  # what is wrong with either is said before the work
     taken: list[Path] = []
     refused: list[tuple[Path, str]] = []
     rows: list[Floats] = []
@@ -81,8 +81,7 @@ def enroll_person(
         if face is None:
             refused.append((photo, problem))
         else:
-            inputs = preprocess(image, session.card.input, face.box, face.landmarks)[None]
-            rows.append(embed(session, inputs)[0])
+            rows.append(embed_face(session, image, face))
             taken.append(photo)
         step()
     if not rows:
@@ -90,11 +89,8 @@ def enroll_person(
             f"{name}: none of {len(photos)} photo(s) can be used; the first, {refused[0][0]}: "
             f"{refused[0][1]}"
         )
-    with alone_in(path.resolve().parent):
-        # Read again: another enrollment may have ended meanwhile.
-        before = _open(path, session)
-        after = before.enrolled(name, np.stack(rows))
-        after.save(path)
+    # Read again: another enrollment may have ended meanwhile.
+    after = change_gallery(path, lambda: _open(path, session).enrolled(name, np.stack(rows)))
     warnings = _odd(name, taken, np.stack(rows), before, session)
     return Enrollment(taken, refused, warnings, len(after.people[name]), len(after.people))
 

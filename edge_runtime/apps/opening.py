@@ -54,7 +54,7 @@ def open_detector(name: str, options: SessionOptions, say: Callable[[str], None]
     if _YUNET in path.name.lower():
         return YuNetDetector(path)
     try:
-        return OnnxFaceDetector(open_model(name, options, say))
+        return OnnxFaceDetector(open_model(str(path), options, say))
     except CardError as error:
         raise CardError(f"{error}; of detectors without a card only YuNet is known, by a file "
                         "whose name has yunet in it") from None  # fmt: skip

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from edge_runtime.errors import ImageError
 from edge_runtime.faces.detector import FaceDetector
-from edge_runtime.faces.identifier import accept_above, embed
+from edge_runtime.faces.identifier import accept_above, embed_face
 from edge_runtime.faces.portrait import portrait_face
 from edge_runtime.media.image import read_image
-from edge_runtime.model.preprocess import preprocess
 from edge_runtime.model.session import Session
 
 __all__ = ["Verdict", "verify_photos"]
@@ -59,7 +58,6 @@ def verify_photos(
         face = portrait_face(detector, image)
         if face is None:
             raise ImageError(f"{path}: no face found; take a photo with a larger or clearer one")
-        inputs = preprocess(image, session.card.input, face.box, face.landmarks)[None]
-        rows.append(embed(session, inputs)[0])
+        rows.append(embed_face(session, image, face))
     cosine = float(rows[0] @ rows[1])
     return Verdict(cosine >= threshold, cosine, threshold)

@@ -12,7 +12,7 @@ import json
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -21,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.errors import GalleryError
-from edge_runtime.files import write_whole
+from edge_runtime.files import alone_in, write_whole
 from edge_runtime.model.card import ModelCard
 
-__all__ = ["Gallery", "check_name", "weights_id"]
+__all__ = ["Gallery", "change_gallery", "check_name", "weights_id"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -227,6 +227,22 @@ class Gallery:
                 f"{name}: nobody of that name among the {len(self.people)} in the gallery; {hint}"
             )
         return name
+
+
+def change_gallery(path: Path, changed: Callable[[], Gallery]) -> Gallery:
+    """Write a changed gallery, one process after another, so that no change is lost.
+
+    Args:
+        path: The file.
+        changed: Reads it, and returns what it is to be.
+
+    Raises:
+        GalleryError, OutputError: See `Gallery.load`, `Gallery.save`.
+    """
+    with alone_in(path.resolve().parent):
+        gallery = changed()
+        gallery.save(path)
+    return gallery
 
 
 def check_name(name: str) -> str:

@@ -8,14 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.errors import OptionError
+from edge_runtime.faces.boxes import FaceBox
 from edge_runtime.faces.gallery import Gallery
 from edge_runtime.measure.impostors import cosine_at
 from edge_runtime.model.card import ModelCard
-from edge_runtime.model.classifier import Prediction
+from edge_runtime.model.classifier import Prediction, best_or_held
 from edge_runtime.model.preprocess import Image, preprocess
 from edge_runtime.model.session import Session
 
-__all__ = ["FALSE_ACCEPT", "Identifier", "accept_above", "embed", "expect_embedding"]
+__all__ = ["FALSE_ACCEPT", "Identifier", "accept_above", "embed", "embed_face", "expect_embedding"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -99,11 +100,7 @@ class Identifier:
         cosines = self.cosines(output)
         if not len(cosines):
             return Prediction("unknown", 0.0, (), cosines, "cosine")
-        best, below = int(cosines.argmax()), self.threshold
-        if held in self.labels:
-            before = self.labels.index(held)
-            if cosines[before] >= max(cosines[best], below) - _HELD:
-                best, below = before, below - _HELD
+        best, below = best_or_held(cosines, self.labels, held, self.threshold, _HELD)
         score = float(cosines[best])
         label = self.labels[best] if score >= below else "unknown"
         return Prediction(label, score, self.labels, cosines, "cosine")
@@ -115,6 +112,19 @@ def embed(session: Session, inputs: Image) -> Floats:
     # A foreign model's need not be; int8 arithmetic leaves ours a little off.
     lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
     return np.asarray(rows / lengths, np.float32)
+
+
+def embed_face(session: Session, image_bgr: Image, face: FaceBox | None) -> Floats:
+    """Return the embedding of a face in a picture, float32 (D,).
+
+    Args:
+        session: Of an identity model.
+        image_bgr: uint8, (H, W, 3), BGR.
+        face: Where it is; None takes the picture as the crop it is.
+    """
+    box, landmarks = (None, None) if face is None else (face.box, face.landmarks)
+    inputs = preprocess(image_bgr, session.card.input, box, landmarks)[None]
+    return np.asarray(embed(session, inputs)[0], np.float32)
 
 
 def expect_embedding(session: Session) -> None:

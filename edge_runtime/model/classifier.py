@@ -14,7 +14,7 @@ from edge_runtime.model.card import RejectOn
 from edge_runtime.model.preprocess import Image, preprocess
 from edge_runtime.model.session import Session
 
-__all__ = ["BUILTIN", "Answerer", "Classifier", "Prediction", "choose_labels"]
+__all__ = ["BUILTIN", "Answerer", "Classifier", "Prediction", "best_or_held", "choose_labels"]
 
 # What --labels calls the people a face model came with.
 BUILTIN = "builtin"
@@ -181,13 +181,9 @@ class Classifier:
             held: The answer to the frame before, which is kept while it is nearly as likely.
         """
         output, cosines = output[: len(self.labels)], output[len(self.labels) :]
-        best = int(output.argmax())
         reject = self.session.card.reject
         below = reject.below if reject is not None and reject.on == "probability" else 0.0
-        if held in self.labels:
-            before = self.labels.index(held)
-            if output[before] >= max(float(output[best]), below) - _HELD:
-                best, below = before, below - _HELD
+        best, below = best_or_held(output, self.labels, held, below, _HELD)
         label, score = self.labels[best], float(output[best])
         stranger = self._compares and reject is not None and cosines[best] < reject.below
         if self._knows_nobody or stranger:
@@ -204,6 +200,26 @@ class Classifier:
             box: Face in pixels, x1, y1, x2, y2; None takes the whole picture.
         """
         return self.decide(self.outputs(self.prepare(image_bgr, box)[None])[0])
+
+
+def best_or_held(
+    scores: Floats, labels: Sequence[str], held: str | None, below: float, slack: float
+) -> tuple[int, float]:
+    """Return which label is the answer, and the score it needs.
+
+    Args:
+        scores: float32, (K,).
+        labels: K of them.
+        held: The answer before, which is kept while it is within `slack` of the best.
+        below: What a new answer needs.
+        slack: How much less the answer before needs.
+    """
+    best = int(scores.argmax())
+    if held in labels:
+        before = labels.index(held)
+        if scores[before] >= max(float(scores[best]), below) - slack:
+            return before, below - slack
+    return best, below
 
 
 def choose_labels(sessions: Sequence[Session], labels: Sequence[str]) -> list[Classifier]:

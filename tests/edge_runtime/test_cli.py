@@ -21,25 +21,12 @@ from edge_runtime.media import sources
 from edge_runtime.model.card import Reject
 from edge_runtime.model.classifier import Classifier
 from edge_runtime.model.onnx_file import load_model_file
+from tests.command_line import failure, json_rows
 
 ROW_FIELDS = ["path", "model", "label", "score", "top", "width_px", "height_px", "error"]
 COMMANDS = ["webcam", "classify", "bench", "check", "info", "models", "doctor", "detect", "enroll",
             "identify", "verify"]  # fmt: skip
 FACE_FIELDS = ["face_index", "box", "face_score"]
-
-
-def _failure(result, exit_code: int = 1) -> str:
-    """Return the one line of a failed command, without its `error: `; 2 is wrong usage."""
-    assert result.exit_code == exit_code, result.stderr
-    last = result.stderr.splitlines()[-1]
-    assert last.startswith("error: ")
-    assert sum(line.startswith("error:") for line in result.stderr.splitlines()) == 1
-    assert "Traceback" not in result.stderr
-    return last.removeprefix("error: ")
-
-
-def _rows(text: str) -> list[dict]:
-    return [json.loads(line) for line in text.splitlines()]
 
 
 @pytest.fixture
@@ -100,7 +87,7 @@ def test_without_libraries_the_commands_that_install_them_are_named(cli, monkeyp
 
     monkeypatch.setattr("edge_runtime.cli_errors.import_module", missing)
     monkeypatch.setattr("edge_runtime.cli_errors.util.find_spec", lambda name: None)
-    message = _failure(cli("classify", "a.png", "--model", "m.onnx"))
+    message = failure(cli("classify", "a.png", "--model", "m.onnx"))
     assert message == (
         "onnxruntime is not installed; pip install onnxruntime, or onnxruntime-gpu for an NVIDIA "
         "GPU"
@@ -113,7 +100,7 @@ def test_library_that_cannot_be_loaded_is_said_with_its_reason(cli, monkeypatch)
             raise ImportError("libGL.so.1: cannot open shared object file")
 
     monkeypatch.setattr("edge_runtime.cli_errors.import_module", broken)
-    message = _failure(cli("classify", "a.png", "--model", "m.onnx"))
+    message = failure(cli("classify", "a.png", "--model", "m.onnx"))
     assert message.startswith("cv2 is installed but cannot be loaded (libGL.so.1: ")
     assert "opencv-python-headless" in message
 
@@ -154,7 +141,7 @@ BAD_MODELS = [
 @pytest.mark.parametrize("command", ["classify", "webcam", "bench", "check"])
 def test_bad_model_is_refused_in_one_line(cli, photos, command, bad_model, says) -> None:
     before = {"classify": [photos], "webcam": ["--source", photos, "--no-window"]}
-    message = _failure(cli(command, *before.get(command, []), "--model", bad_model))
+    message = failure(cli(command, *before.get(command, []), "--model", bad_model))
     assert message.startswith(f"{bad_model}: {says}")
 
 
@@ -165,7 +152,7 @@ def test_bad_model_is_refused_in_one_line(cli, photos, command, bad_model, says)
     ids=[m for m, _ in BAD_MODELS[:5]],
 )
 def test_info_refuses_what_is_no_model_file(cli, bad_model, says) -> None:
-    assert _failure(cli("info", bad_model)).startswith(f"{bad_model}: {says}")
+    assert failure(cli("info", bad_model)).startswith(f"{bad_model}: {says}")
 
 
 @pytest.mark.parametrize(
@@ -177,16 +164,16 @@ def test_info_refuses_what_is_no_model_file(cli, bad_model, says) -> None:
     ],
 )
 def test_model_that_is_not_there_is_said(cli, name: str, says: str) -> None:
-    assert says in _failure(cli("info", name))
+    assert says in failure(cli("info", name))
 
 
 def test_detector_in_place_of_a_classifier_is_refused(cli, photos, detector_model) -> None:
-    message = _failure(cli("classify", photos, "--model", detector_model), 2)
+    message = failure(cli("classify", photos, "--model", detector_model), 2)
     assert message == "model squares finds faces and names none; choose another"
 
 
 def test_classifier_in_place_of_a_detector_is_refused(cli, photos, face_model) -> None:
-    message = _failure(
+    message = failure(
         cli("classify", photos, "--model", face_model, "--faces", "--detector", face_model), 2
     )
     assert message == "--detector: model mood is no face detector"
@@ -203,7 +190,7 @@ def test_named_provider_is_strict(
     cli, photos, color_model, provider: str, exit_code: int, says: str
 ) -> None:
     result = cli("classify", photos, "--model", color_model, "--provider", provider)
-    message = _failure(result, exit_code)
+    message = failure(result, exit_code)
     assert message.startswith(says)
 
 
@@ -227,7 +214,7 @@ def test_named_provider_that_is_used_needs_no_word(cli, photos, color_model) -> 
 def test_classify_prints_a_row_a_picture_by_the_contract(cli, photos, color_model) -> None:
     result = cli("classify", photos, "--model", color_model)
     assert result.exit_code == 0
-    rows = _rows(result.stdout)
+    rows = json_rows(result.stdout)
     assert [list(row) for row in rows] == [ROW_FIELDS] * 3
     assert [row["label"] for row in rows] == ["red", "green", "blue"]
     assert rows[0] == {
@@ -260,19 +247,19 @@ def test_classify_writes_csv_whose_top_is_json(cli, photos, color_model) -> None
 
 def test_classify_answers_only_with_the_labels_asked_for(cli, photos, color_model) -> None:
     result = cli("classify", "photos/a.png", "--model", color_model, "--labels", " green, blue ")
-    (row,) = _rows(result.stdout)
+    (row,) = json_rows(result.stdout)
     assert row["top"] == [["green", 0.5], ["blue", 0.5]]
 
 
 def test_classify_refuses_a_label_the_model_does_not_know(cli, photos, color_model) -> None:
-    message = _failure(cli("classify", photos, "--model", color_model, "--labels", "red,mauve"), 2)
+    message = failure(cli("classify", photos, "--model", color_model, "--labels", "red,mauve"), 2)
     assert message == "--labels: model colors does not know mauve; it knows red, green, blue"
 
 
 def test_classify_says_uncertain_under_the_cards_threshold(cli, write_colors, picture) -> None:
     model = write_colors(reject=Reject("probability", 0.5))
     cv2.imwrite("gray.png", picture("gray"))
-    (row,) = _rows(cli("classify", "gray.png", "--model", model).stdout)
+    (row,) = json_rows(cli("classify", "gray.png", "--model", model).stdout)
     assert (row["label"], row["score"], row["top"][0]) == ("uncertain", 0.3333, ["red", 0.3333])
 
 
@@ -282,7 +269,7 @@ def test_classify_faces_gives_a_row_a_face(cli, scene, face_model, detector_mode
         "classify", "two.png", "--model", face_model, "--faces", "--detector", detector_model
     )
     assert result.exit_code == 0
-    rows = sorted(_rows(result.stdout), key=lambda row: row["box"])
+    rows = sorted(json_rows(result.stdout), key=lambda row: row["box"])
     assert [list(row) for row in rows] == [ROW_FIELDS + FACE_FIELDS] * 2
     assert [row["label"] for row in rows] == ["red", "green"]
     assert [row["box"] for row in rows] == [[8, 16, 40, 48], [64, 80, 96, 112]]
@@ -297,9 +284,9 @@ def test_picture_without_faces_is_a_row_with_an_error(
     result = cli(
         "classify", "none.png", "--model", face_model, "--faces", "--detector", detector_model
     )
-    (row,) = _rows(result.stdout)
+    (row,) = json_rows(result.stdout)
     assert (row["error"], row["label"], row["box"]) == ("no face found", None, None)
-    assert _failure(result) == "1 of 1 pictures failed; see the error column"
+    assert failure(result) == "1 of 1 pictures failed; see the error column"
 
 
 @pytest.fixture
@@ -339,11 +326,11 @@ def test_bad_picture_is_a_row_and_the_rest_is_done(
     cli, photos, color_model, bad_picture, says
 ) -> None:
     result = cli("classify", bad_picture, photos, "--model", color_model)
-    first, *others = _rows(result.stdout)
+    first, *others = json_rows(result.stdout)
     assert (first["path"], first["error"]) == (bad_picture, says)
     assert (first["label"], first["score"], first["top"]) == (None, None, [])
     assert [row["label"] for row in others] == ["red", "green", "blue"]
-    assert _failure(result) == "1 of 4 pictures failed; see the error column"
+    assert failure(result) == "1 of 4 pictures failed; see the error column"
 
 
 @pytest.fixture
@@ -384,7 +371,7 @@ def test_odd_picture_is_answered_with_its_shown_size(
 ) -> None:
     result = cli("classify", odd_picture, "--model", color_model)
     assert result.exit_code == 0
-    (row,) = _rows(result.stdout)
+    (row,) = json_rows(result.stdout)
     assert (row["path"], row["width_px"], row["height_px"]) == (odd_picture, width, height)
     assert top is None or row["top"][0] == top
 
@@ -403,12 +390,12 @@ def test_file_name_that_is_not_utf8_is_answered(cli, color_model, picture, outpu
 
 def test_empty_folder_is_said(cli, color_model) -> None:
     Path("nothing").mkdir()
-    message = _failure(cli("classify", "nothing", "--model", color_model))
+    message = failure(cli("classify", "nothing", "--model", color_model))
     assert message.startswith("no pictures found; looked for .bmp, .jpeg, .jpg, .png")
 
 
 def test_missing_picture_is_said(cli, color_model) -> None:
-    message = _failure(cli("classify", "gone.jpg", "--model", color_model))
+    message = failure(cli("classify", "gone.jpg", "--model", color_model))
     assert message == "gone.jpg: no such file or folder"
 
 
@@ -418,18 +405,18 @@ def test_missing_picture_is_said(cli, color_model) -> None:
 )
 def test_classify_refuses_an_unwritable_output(cli, photos, color_model, place, name) -> None:
     output = place.format(name)
-    message = _failure(cli("classify", photos, "--model", color_model, "--output", output))
+    message = failure(cli("classify", photos, "--model", color_model, "--output", output))
     assert message.startswith(f"{output}: cannot be written (")
 
 
 def test_classify_refuses_an_output_that_is_a_folder(cli, photos, color_model) -> None:
     Path("out.csv").mkdir()
-    message = _failure(cli("classify", photos, "--model", color_model, "--output", "out.csv"))
+    message = failure(cli("classify", photos, "--model", color_model, "--output", "out.csv"))
     assert message.startswith("out.csv: ")
 
 
 def test_classify_refuses_an_output_of_unknown_kind(cli, photos, color_model) -> None:
-    message = _failure(cli("classify", photos, "--model", color_model, "--output", "out.xls"), 2)
+    message = failure(cli("classify", photos, "--model", color_model, "--output", "out.xls"), 2)
     assert message == "--output out.xls: expected a name ending in .csv or .jsonl"
 
 
@@ -439,7 +426,7 @@ def test_interrupted_classify_leaves_only_the_part(cli, photos, color_model, mon
 
     monkeypatch.setattr(Classifier, "decide", interrupt)
     result = cli("classify", photos, "--model", color_model, "--output", "out.csv")
-    assert _failure(result) == "interrupted"
+    assert failure(result) == "interrupted"
     assert not Path("out.csv").exists()
     assert Path("out.csv.part").exists()
 
@@ -460,7 +447,7 @@ def test_webcam_writes_an_event_a_frame_by_the_contract(
         "--events", "events.jsonl",
     )  # fmt: skip
     assert (result.exit_code, result.stdout) == (0, "")
-    events = _rows(Path("events.jsonl").read_text(encoding="utf-8"))
+    events = json_rows(Path("events.jsonl").read_text(encoding="utf-8"))
     assert [event["frame"] for event in events] == list(range(12))
     first = events[0]
     assert list(first) == [
@@ -479,7 +466,7 @@ def test_webcam_prints_events_into_a_pipe(cli, face_clip, face_model, detector_m
     result = _webcam(
         cli, face_clip, [face_model], detector_model, "--every-frame", "--max-frames", 3
     )
-    assert [event["frame"] for event in _rows(result.stdout)] == [0, 1, 2]
+    assert [event["frame"] for event in json_rows(result.stdout)] == [0, 1, 2]
 
 
 def test_webcam_records_and_keeps_a_still(
@@ -502,7 +489,7 @@ def test_webcam_gives_the_labels_to_the_model_that_knows_them(
         cli, face_clip, [face_model, other], detector_model, "--every-frame", "--max-frames", 1,
         "--labels", "green,blue",
     )  # fmt: skip
-    (event,) = _rows(result.stdout)
+    (event,) = json_rows(result.stdout)
     assert event["faces"][0]["predictions"]["mood"]["score"] == 0.5
     assert event["frame_predictions"]["letters"]["label"] == "z"
 
@@ -512,7 +499,7 @@ def test_webcam_runs_expression_beside_a_model_that_tells_who_it_is(
 ) -> None:
     people = write_colors(name="family", task="identity", region="face")
     result = _webcam(cli, face_clip, [people], detector_model, "--every-frame", "--max-frames", 1)
-    (event,) = _rows(result.stdout)
+    (event,) = json_rows(result.stdout)
     assert list(event["faces"][0]["predictions"]) == ["family", "expression"]
 
 
@@ -522,7 +509,7 @@ def test_webcam_runs_nothing_beside_two_models_or_one_that_knows_nobody(
     people = write_colors(name="family", task="identity", region="face")
     for models, names in (([face_model], ["mood"]), ([people, face_model], ["family", "mood"])):
         result = _webcam(cli, face_clip, models, detector_model, "--every-frame", "--max-frames", 1)
-        (event,) = _rows(result.stdout)
+        (event,) = json_rows(result.stdout)
         assert list(event["faces"][0]["predictions"]) == names
 
 
@@ -591,7 +578,7 @@ def test_webcam_hides_the_faces_it_is_told_to(
 def test_webcam_refuses_what_makes_no_sense(
     cli, photos, face_model, detector_model, more: list[str], says: str
 ) -> None:
-    assert says in _failure(_webcam(cli, photos, [face_model], detector_model, *more), 2)
+    assert says in failure(_webcam(cli, photos, [face_model], detector_model, *more), 2)
 
 
 @pytest.mark.parametrize(
@@ -613,7 +600,7 @@ def test_webcam_refuses_what_makes_no_sense(
 def test_webcam_hides_surely_or_not_at_all(
     cli, photos, face_model, detector_model, more: list, says: str
 ) -> None:
-    assert _failure(_webcam(cli, photos, [face_model], detector_model, *more), 2) == says
+    assert failure(_webcam(cli, photos, [face_model], detector_model, *more), 2) == says
 
 
 def test_webcam_writes_nothing_over_what_it_reads(
@@ -627,7 +614,7 @@ def test_webcam_writes_nothing_over_what_it_reads(
         (two_people, ["--still", frame]),
     ):
         read = Path(more[-1]).read_bytes()
-        message = _failure(_webcam(cli, source, [identity_model], detector_model, *more), 2)
+        message = failure(_webcam(cli, source, [identity_model], detector_model, *more), 2)
         assert message.endswith("would be written over, and it is read; choose another name")
         assert Path(more[-1]).read_bytes() == read
 
@@ -646,14 +633,12 @@ def test_webcam_refuses_a_gallery_without_a_model_that_compares_faces(
     cli, two_people, face_model, detector_model
 ) -> None:
     result = _webcam(cli, two_people, [face_model], detector_model, "--gallery", "people.npz")
-    assert _failure(result, 2) == (
-        "--gallery: none of the models compares faces; add --model faces"
-    )
+    assert failure(result, 2) == ("--gallery: none of the models compares faces; add --model faces")
 
 
 def test_webcam_on_a_folder_takes_each_picture(cli, photos, color_model, detector_model) -> None:
     result = _webcam(cli, photos, [color_model], detector_model)
-    labels = [e["frame_predictions"]["colors"]["label"] for e in _rows(result.stdout)]
+    labels = [e["frame_predictions"]["colors"]["label"] for e in json_rows(result.stdout)]
     assert labels == ["red", "green"]
 
 
@@ -663,7 +648,7 @@ def test_webcam_without_a_screen_says_to_add_no_window(
     monkeypatch.setattr("edge_runtime.media.sinks.sys.platform", "linux")
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    message = _failure(cli("webcam", "--model", color_model, "--source", photos))
+    message = failure(cli("webcam", "--model", color_model, "--source", photos))
     assert message.startswith("there is no screen here to open a window on; add --no-window")
 
 
@@ -679,7 +664,7 @@ def test_missing_camera_is_one_line(cli, color_model, monkeypatch) -> None:
             pass
 
     monkeypatch.setattr(sources.cv2, "VideoCapture", NoCamera)
-    message = _failure(cli("webcam", "--model", color_model, "--source", "7", "--no-window"))
+    message = failure(cli("webcam", "--model", color_model, "--source", "7", "--no-window"))
     assert message.startswith("camera 7: cannot be opened; list cameras with ")
     assert message.endswith("or pass --source")
 
@@ -712,7 +697,7 @@ def bad_source(request, face_clip, photos) -> str:
     ids=["missing", "empty", "text", "cut mp4", "empty folder", "stream"],
 )
 def test_bad_source_is_refused_in_one_line(cli, color_model, bad_source, says) -> None:
-    message = _failure(cli("webcam", "--model", color_model, "--source", bad_source, "--no-window"))
+    message = failure(cli("webcam", "--model", color_model, "--source", bad_source, "--no-window"))
     assert message.startswith(f"{bad_source}: {says}")
 
 
@@ -722,9 +707,9 @@ def test_clip_cut_short_is_used_as_far_as_it_goes_then_said(
     whole = write_clip(Path("whole.avi"), [scene() for _ in range(40)]).read_bytes()
     Path("cut.avi").write_bytes(whole[: len(whole) // 2])
     result = _webcam(cli, "cut.avi", [color_model], detector_model, "--every-frame")
-    events = _rows(result.stdout)
+    events = json_rows(result.stdout)
     assert 5 < len(events) < 30
-    message = _failure(result)
+    message = failure(result)
     assert message.startswith("cut.avi: the file is cut short or damaged, ")
     assert f"{len(events)} of 40 frames" in message
 
@@ -734,8 +719,8 @@ def test_bad_picture_in_a_folder_source_is_said_at_the_end(
 ) -> None:
     (photos / "aa.jpg").write_bytes(b"no picture")
     result = _webcam(cli, photos, [color_model], detector_model)
-    assert len(_rows(result.stdout)) == 2
-    assert _failure(result) == "photos/aa.jpg: not a picture OpenCV can decode"
+    assert len(json_rows(result.stdout)) == 2
+    assert failure(result) == "photos/aa.jpg: not a picture OpenCV can decode"
 
 
 @pytest.mark.parametrize("option", ["--record", "--events", "--still"])
@@ -748,7 +733,7 @@ def test_webcam_refuses_an_unwritable_place_before_any_work(
     suffix = {"--record": ".mp4", "--events": ".jsonl", "--still": ".png"}[option]
     name = f"{folder}/out{suffix}"
     result = _webcam(cli, photos, [color_model], detector_model, option, name)
-    assert _failure(result) == (
+    assert failure(result) == (
         f"{name}: cannot be written (there is no folder {folder}; make it first)"
     )
     assert result.stdout == ""
@@ -761,7 +746,7 @@ def test_webcam_that_cannot_start_keeps_the_events_there_were(
     result = _webcam(
         cli, photos, [color_model], detector_model, "--events", "e.jsonl", "--still", "gone/s.png"
     )
-    assert _failure(result) == (
+    assert failure(result) == (
         "gone/s.png: cannot be written (there is no folder gone; make it first)"
     )
     assert Path("e.jsonl").read_text() == "of yesterday\n"
@@ -770,7 +755,7 @@ def test_webcam_that_cannot_start_keeps_the_events_there_were(
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_full_disk_is_said_in_one_line(cli, photos, color_model, detector_model) -> None:
     result = _webcam(cli, photos, [color_model], detector_model, "--events", "/dev/full")
-    assert "No space left" in _failure(result)
+    assert "No space left" in failure(result)
 
 
 def test_camera_that_is_unplugged_ends_with_1_and_valid_events(
@@ -794,7 +779,7 @@ def test_camera_that_is_unplugged_ends_with_1_and_valid_events(
     source = Source()
     monkeypatch.setattr(sources, "open_source", lambda text: source)
     result = cli("webcam", "--model", color_model, "--no-window", "--events", "e.jsonl")
-    assert _failure(result) == "camera 0: stopped after 0 frames (unplugged?)"
+    assert failure(result) == "camera 0: stopped after 0 frames (unplugged?)"
     assert source.closed
     assert Path("e.jsonl").read_text() == ""
     assert "no frame was read" in result.stderr
@@ -827,14 +812,14 @@ def test_bench_writes_each_combination(cli, color_model) -> None:
     [("--threads", "1,x"), ("--threads", "-1"), ("--batch", "0"), ("--scenario", "poem")],
 )
 def test_bench_refuses_what_it_does_not_know(cli, color_model, option, value) -> None:
-    assert _failure(cli("bench", "--model", color_model, option, value), 2).startswith(
+    assert failure(cli("bench", "--model", color_model, option, value), 2).startswith(
         f"{option} {value}: "
     )
 
 
 def test_bench_refuses_an_unwritable_output(cli, color_model) -> None:
     result = cli("bench", "--model", color_model, "--duration", 0.1, "--output", "gone/bench.json")
-    assert _failure(result).startswith("gone/bench.json: cannot be written (")
+    assert failure(result).startswith("gone/bench.json: cannot be written (")
 
 
 def test_check_passes_on_the_machine_that_made_the_sample(cli, color_model) -> None:
@@ -844,14 +829,14 @@ def test_check_passes_on_the_machine_that_made_the_sample(cli, color_model) -> N
 
 
 def test_check_says_that_there_is_no_golden_sample(cli, write_colors) -> None:
-    message = _failure(cli("check", "--model", write_colors(name="plain")))
+    message = failure(cli("check", "--model", write_colors(name="plain")))
     assert message == "model plain: holds no golden sample; export it again"
 
 
 def test_check_fails_where_the_answer_differs(cli, color_model, write_colors) -> None:
     golden = load_model_file(color_model).card.golden
     wrong = dataclasses.replace(golden, expected=golden.expected[::-1])
-    message = _failure(cli("check", "--model", write_colors(name="wrong", golden=wrong)))
+    message = failure(cli("check", "--model", write_colors(name="wrong", golden=wrong)))
     assert "golden sample differs by 0." in message
     assert message.endswith("export the model on this kind of machine, or report it")
 
@@ -877,7 +862,7 @@ def shipped(monkeypatch, color_model, detector_model, face_clip) -> Path:
 
 
 def test_models_lists_the_shipped_ones(cli, shipped) -> None:
-    rows = _rows(cli("models").stdout)
+    rows = json_rows(cli("models").stdout)
     assert [(row["name"], row["task"]) for row in rows] == [
         ("colors", "classification"),
         ("detector", "detection"),
@@ -893,7 +878,7 @@ def test_shipped_model_is_found_by_name(cli, shipped, name: str) -> None:
 
 def test_demo_source_plays_the_shipped_clip(cli, shipped) -> None:
     result = cli("webcam", "--model", "colors", "--source", "demo", "--no-window", "--every-frame")
-    events = _rows(result.stdout)
+    events = json_rows(result.stdout)
     assert (len(events), events[0]["source"]) == (12, "demo")
 
 
@@ -903,7 +888,7 @@ def test_doctor_says_what_is_bad_and_exits_1(cli, shipped) -> None:
     assert "BAD  demo clip: missing from the package; install it again" in result.stdout
     assert "ok   model colors: golden sample differs by 0.0000" in result.stdout
     assert "ok   edge-run: " in result.stdout
-    assert "thing(s) to mend, see above" in _failure(result)
+    assert "thing(s) to mend, see above" in failure(result)
 
 
 # In a process of its own
@@ -942,7 +927,7 @@ def test_sigterm_ends_webcam_with_valid_files(
     assert "Traceback" not in stderr
     text = events.read_text(encoding="utf-8")
     assert text.endswith("\n")
-    seen = len(_rows(text))
+    seen = len(json_rows(text))
     assert 10 < seen < 3000
     assert abs(len(read_clip(Path("out.mp4"))) - seen) <= 1
     assert cv2.imread("best.jpg").shape == (128, 128, 3)
@@ -989,29 +974,29 @@ def test_libraries_add_no_noise_to_the_one_line(
 
 
 def test_faces_are_not_asked_of_a_model_of_whole_pictures(cli, photos, color_model) -> None:
-    message = _failure(cli("classify", photos, "--model", color_model, "--faces"), 2)
+    message = failure(cli("classify", photos, "--model", color_model, "--faces"), 2)
     assert message == "--faces: model colors looks at whole pictures"
 
 
 def test_two_models_of_one_name_are_refused(cli, color_model) -> None:
     options = ["--model", color_model, "--model", color_model, "--source", "demo", "--no-window"]
-    message = _failure(cli("webcam", *options), 2)
+    message = failure(cli("webcam", *options), 2)
     assert message.startswith("--model: two of the models are named alike (colors, colors)")
 
 
 def test_two_outputs_in_one_file_are_refused(cli, color_model) -> None:
     options = ["--model", color_model, "--source", "demo", "--no-window"]
-    message = _failure(cli("webcam", *options, "--events", "x.mp4", "--record", "./x.mp4"), 2)
+    message = failure(cli("webcam", *options, "--events", "x.mp4", "--record", "./x.mp4"), 2)
     assert message == "--record, --events and --still: the same file is named twice"
     assert not Path("x.mp4").exists()
 
 
 def test_labels_that_name_none_are_refused(cli, photos, color_model) -> None:
-    message = _failure(cli("classify", photos, "--model", color_model, "--labels", ","), 2)
+    message = failure(cli("classify", photos, "--model", color_model, "--labels", ","), 2)
     assert message == "--labels ,: names no label"
 
 
 def test_bench_refuses_an_unwritable_place_before_it_measures(cli, color_model) -> None:
     options = ["--duration", "600", "--output", "gone/bench.json"]
-    message = _failure(cli("bench", "--model", color_model, *options))
+    message = failure(cli("bench", "--model", color_model, *options))
     assert message.startswith("gone/bench.json: cannot be written (")

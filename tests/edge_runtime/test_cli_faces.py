@@ -11,24 +11,12 @@ import pytest
 
 from edge_runtime import cli_faces
 from edge_runtime.faces.gallery import Gallery
+from tests.command_line import failure, json_rows
 
 X, Y, Z = np.eye(3, dtype=np.float32)
 PEOPLE = Path("people.npz")
 ROW_FIELDS = ["path", "model", "label", "score", "top", "width_px", "height_px", "error"]
 FACE_FIELDS = ["face_index", "box", "face_score"]
-
-
-def _failure(result, exit_code: int = 1) -> str:
-    """Return the one line of a failed command, without its `error: `; 2 is wrong usage."""
-    assert result.exit_code == exit_code, result.stderr
-    last = result.stderr.splitlines()[-1]
-    assert last.startswith("error: ")
-    assert "Traceback" not in result.stderr
-    return last.removeprefix("error: ")
-
-
-def _rows(text: str) -> list[dict]:
-    return [json.loads(line) for line in text.splitlines()]
 
 
 def _people() -> dict[str, int]:
@@ -108,7 +96,7 @@ def test_model_that_compares_no_faces_is_refused(
 ) -> None:
     paths = ["photos/red/80.png", "photos/red/120.png"]
     more = [] if command == ["verify"] else ["--gallery", gallery]
-    message = _failure(run(*command, *paths, *more, model=color_model), 2)
+    message = failure(run(*command, *paths, *more, model=color_model), 2)
     assert message.startswith("--model: colors has no embedding to compare faces by")
 
 
@@ -140,7 +128,7 @@ def test_enroll_adds_and_says_what_was_left_out_or_looks_odd(run, photos, galler
 
 def test_enroll_without_a_good_photo_fails_and_writes_nothing(run) -> None:
     Path("cut.png").touch()
-    message = _failure(run("enroll", "Ana", "cut.png", "--gallery", PEOPLE))
+    message = failure(run("enroll", "Ana", "cut.png", "--gallery", PEOPLE))
     assert (
         message
         == "Ana: none of 1 photo(s) can be used; the first, cut.png: the file is empty (0 bytes)"
@@ -149,7 +137,7 @@ def test_enroll_without_a_good_photo_fails_and_writes_nothing(run) -> None:
 
 
 def test_enroll_refuses_a_reserved_name(run, photos) -> None:
-    message = _failure(run("enroll", "Unknown", photos / "red", "--gallery", PEOPLE))
+    message = failure(run("enroll", "Unknown", photos / "red", "--gallery", PEOPLE))
     assert message.startswith("Unknown: means something else in answers")
 
 
@@ -161,7 +149,7 @@ def test_identify_prints_a_row_a_face_by_the_contract(run, photos, gallery) -> N
     assert (result.exit_code, result.stderr) == (
         0, "people are named from a cosine of 0.90 on\n"
     )  # fmt: skip
-    known, unknown = _rows(result.stdout)
+    known, unknown = json_rows(result.stdout)
     assert list(known) == ROW_FIELDS + FACE_FIELDS
     assert known == {
         "path": "photos/red/80.png",
@@ -182,13 +170,13 @@ def test_identify_prints_a_row_a_face_by_the_contract(run, photos, gallery) -> N
 
 def test_identify_takes_the_threshold_and_the_length_of_the_ranking(run, photos, gallery) -> None:
     options = ["--gallery", gallery, "--threshold", "0.6", "--top", "1"]
-    (row,) = _rows(run("identify", "photos/pale/80.png", *options).stdout)
+    (row,) = json_rows(run("identify", "photos/pale/80.png", *options).stdout)
     assert (row["label"], len(row["top"])) == ("Ana", 1)
 
 
 def test_identify_gives_each_face_of_a_picture_its_row(run, gallery, scene) -> None:
     cv2.imwrite("two.png", scene((0, 0), (64, 64, (0, 255, 0))))
-    rows = _rows(run("identify", "two.png", "--gallery", gallery).stdout)
+    rows = json_rows(run("identify", "two.png", "--gallery", gallery).stdout)
     assert {tuple(row["box"][:2]): row["label"] for row in rows} == {(0, 0): "Ana", (64, 64): "Zoë"}
     assert sorted(row["face_index"] for row in rows) == [0, 1]
 
@@ -197,7 +185,7 @@ def test_identify_writes_csv_and_goes_on_after_what_shows_nobody(run, photos, ga
     cv2.imwrite("photos/a.png", scene())
     Path("photos/b.png").touch()
     result = run("identify", photos, "--gallery", gallery, "--output", "who.csv")
-    assert _failure(result) == "2 of 8 pictures failed; see the error column"
+    assert failure(result) == "2 of 8 pictures failed; see the error column"
     assert "wrote who.csv" in result.stderr
     with Path("who.csv").open(encoding="utf-8", newline="") as file:
         rows = [(row["path"], row["label"], row["error"]) for row in csv.DictReader(file)]
@@ -208,13 +196,13 @@ def test_identify_writes_csv_and_goes_on_after_what_shows_nobody(run, photos, ga
 
 
 def test_identify_without_its_gallery_says_how_to_make_one(run, photos) -> None:
-    message = _failure(run("identify", photos, "--gallery", "gone.npz"))
+    message = failure(run("identify", photos, "--gallery", "gone.npz"))
     assert message.startswith("gone.npz: no such gallery; make it with edge-run enroll NAME PHOTO")
 
 
 def test_identify_with_another_models_gallery_names_it(run, photos) -> None:
     Gallery("other", "b" * 64, MappingProxyType({"Ana": X[None]})).save(PEOPLE)
-    message = _failure(run("identify", photos, "--gallery", PEOPLE))
+    message = failure(run("identify", photos, "--gallery", PEOPLE))
     assert message.startswith("people.npz: was made with another model (other bbbbbbbb, not who")
 
 
@@ -245,5 +233,5 @@ def test_verify_speaks_to_a_terminal_in_words(run, photos, terminal) -> None:
 
 def test_verify_names_the_photo_without_a_face(run, photos, picture) -> None:
     cv2.imwrite("nobody.png", picture("blue", 128, 128))
-    message = _failure(run("verify", "photos/red/80.png", "nobody.png"))
+    message = failure(run("verify", "photos/red/80.png", "nobody.png"))
     assert message.startswith("nobody.png: no face found")

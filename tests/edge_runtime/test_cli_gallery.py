@@ -1,6 +1,5 @@
 """The commands that show and change who is in a gallery."""
 
-import json
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 
@@ -9,22 +8,10 @@ import pytest
 
 from edge_runtime import cli_faces
 from edge_runtime.faces.gallery import Gallery
+from tests.command_line import failure, json_rows
 
 X, Y, Z = np.eye(3, dtype=np.float32)
 PEOPLE = Path("people.npz")
-
-
-def _failure(result, exit_code: int = 1) -> str:
-    """Return the one line of a failed command, without its `error: `; 2 is wrong usage."""
-    assert result.exit_code == exit_code, result.stderr
-    last = result.stderr.splitlines()[-1]
-    assert last.startswith("error: ")
-    assert "Traceback" not in result.stderr
-    return last.removeprefix("error: ")
-
-
-def _rows(text: str) -> list[dict]:
-    return [json.loads(line) for line in text.splitlines()]
 
 
 def _people() -> dict[str, int]:
@@ -48,7 +35,7 @@ def terminal(monkeypatch) -> None:
 
 def test_gallery_list_prints_a_line_a_person(cli, gallery) -> None:
     result = cli("gallery", "list", gallery)
-    assert _rows(result.stdout) == [{"name": "Ana", "photos": 2}, {"name": "Zoë", "photos": 1}]
+    assert json_rows(result.stdout) == [{"name": "Ana", "photos": 2}, {"name": "Zoë", "photos": 1}]
     assert result.stderr == "2 people, embeddings of model who\n"
     assert "Zoë" in result.stdout
 
@@ -71,11 +58,11 @@ def test_gallery_rename_and_forget_change_the_file(cli, gallery) -> None:
 @pytest.mark.parametrize("command", [["rename", PEOPLE, "Ann", "Eve"], ["forget", PEOPLE, "Ann"]])
 def test_gallery_refuses_who_is_not_there_and_leaves_the_file(cli, gallery, command) -> None:
     before = gallery.read_bytes()
-    message = _failure(cli("gallery", *command))
+    message = failure(cli("gallery", *command))
     assert message == "Ann: nobody of that name among the 2 in the gallery; did you mean Ana?"
     assert gallery.read_bytes() == before
 
 
 def test_gallery_refuses_a_name_that_is_taken(cli, gallery) -> None:
-    message = _failure(cli("gallery", "rename", gallery, "Ana", "zoë"))
+    message = failure(cli("gallery", "rename", gallery, "Ana", "zoë"))
     assert message.startswith("zoë: Zoë is there already")

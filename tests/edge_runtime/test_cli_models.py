@@ -7,15 +7,7 @@ import pytest
 
 from edge_runtime.model import downloads
 from edge_runtime.model.downloads import Download
-
-
-def _failure(result, exit_code: int = 1) -> str:
-    """Return the one line of a failed command, without its `error: `; 2 is wrong usage."""
-    assert result.exit_code == exit_code, result.stderr
-    last = result.stderr.splitlines()[-1]
-    assert last.startswith("error: ")
-    assert "Traceback" not in result.stderr
-    return last.removeprefix("error: ")
+from tests.command_line import failure
 
 
 @pytest.fixture
@@ -42,10 +34,10 @@ def test_models_lists_what_can_be_fetched(cli, known) -> None:
 
 def test_models_get_of_another_file_fails_and_keeps_nothing(cli, known, file_server) -> None:
     file_server.body = b"another"
-    assert "is not the file it should be" in _failure(cli("models", "get", "mini"))
+    assert "is not the file it should be" in failure(cli("models", "get", "mini"))
     assert list(Path("cache").iterdir()) == []
 
 
 def test_models_get_of_an_unknown_name_says_which_there_are(cli) -> None:
-    message = _failure(cli("models", "get", "arcface"), 2)
+    message = failure(cli("models", "get", "arcface"), 2)
     assert message == "arcface: not known; expected sface or yunet"

@@ -79,9 +79,6 @@ def found_face(image: Image, rng: np.random.Generator) -> Image:
 def small_picture(image: Image, rng: np.random.Generator) -> Image:
     """Flip, shift by up to an eighth and cover a patch: for pictures of a few dozen pixels.
 
-    Every other one is turned by up to 12 degrees and scaled 0.85 to 1.15 as well, every other one
-    is in another light; not all, since turning blurs what is as small as this.
-
     Args:
         image: uint8, (H, W, 3).
         rng: Source of all randomness.
@@ -93,10 +90,6 @@ def small_picture(image: Image, rng: np.random.Generator) -> Image:
     rows = np.clip(np.arange(height) + top - pad, 0, height - 1)
     columns = np.clip(np.arange(width) + left - pad, 0, width - 1)
     out = image[rows[:, None], columns]
-    if rng.random() < 0.5:
-        out = _moved(out, rng.uniform(-12, 12), rng.uniform(0.85, 1.15), np.zeros(2))
-    if rng.random() < 0.5:
-        out = _lit(out, rng)
     half = height // 8
     y, x = (int(v) for v in rng.integers(0, (height, width)))
     out[max(0, y - half) : y + half, max(0, x - half) : x + half] = _GRAY
@@ -116,14 +109,10 @@ def photo(image: Image, rng: np.random.Generator) -> Image:
         zoom=rng.uniform(0.9, 1.5),
         shift=rng.uniform(-0.12, 0.12, 2),
     )
-    return _lit(out, rng)
-
-
-def _lit(image: Image, rng: np.random.Generator) -> Image:
-    """Change brightness, contrast and color."""
     light = rng.uniform(0.75, 1.3) * rng.uniform(0.92, 1.08, 3)
     table = np.arange(256)[:, None] * light + rng.uniform(-20, 20)
-    return np.asarray(cv2.LUT(image, np.clip(table, 0, 255).astype(np.uint8)[None]), np.uint8)
+    out = cv2.LUT(out, np.clip(table, 0, 255).astype(np.uint8)[None])
+    return np.asarray(out, np.uint8)
 
 
 def _flipped(image: Image, rng: np.random.Generator) -> Image:

@@ -24,7 +24,6 @@ def pooled_residual(
     widths: tuple[int, ...] = (64, 192, 192),
     gray: bool = False,
     dropout: float = 0.0,
-    excite: bool = False,
 ) -> keras.Model:
     """Build a 2x2 stem, then for each width three 3x3 convolutions, a pooling and a shortcut.
 
@@ -40,12 +39,10 @@ def pooled_residual(
         widths: Channels of each block.
         gray: Look at gray alone, standardized in each picture.
         dropout: Before the classifier.
-        excite: Weigh the channels of each shortcut's branch (squeeze-and-excitation, Hu et al.
-            2018); a twentieth more time.
     """
     image = keras.Input((spec.height_px, spec.width_px, 3), dtype="uint8", name="image")
     x = _scaled(image, gray)
-    features = _features(x, stem, widths, excite, pool_first=True)
+    features = _features(x, stem, widths, pool_first=True)
     model = keras.Model(image, _head(features, classes, dropout))
     _pass_on(model)
     return model
@@ -58,7 +55,6 @@ def pooled_residual_deployed(
     widths: tuple[int, ...] = (64, 192, 192),
     gray: bool = False,
     dropout: float = 0.0,
-    excite: bool = False,
     views: int = 4,
 ) -> keras.Model:
     """Build the same function of the same weights, as it is best exported.
@@ -73,14 +69,13 @@ def pooled_residual_deployed(
         widths: Channels of each block.
         gray: Look at gray alone.
         dropout: Before the classifier.
-        excite: Weigh channels.
         views: 1, the picture; 2, and its mirror image; 4, both a pixel to either side along the
             diagonal, so that pooling falls upon other pixels.
     """
     image = keras.Input((spec.height_px, spec.width_px, 3), dtype="uint8", name="image")
     seen = _views(image, views)
     every = ops.concatenate(seen, axis=0) if views > 1 else image
-    features = _features(_scaled(every, gray), stem, widths, excite, pool_first=False)
+    features = _features(_scaled(every, gray), stem, widths, pool_first=False)
     if views > 1:
         features = sum(ops.split(features, views, axis=0)) * (1 / views)
     return keras.Model(image, _head(features, classes, dropout))
@@ -102,7 +97,7 @@ def _scaled(image: Any, gray: bool) -> Any:
     return layers.Rescaling(1 / _SPREAD, -_CENTER / _SPREAD)(image)
 
 
-def _features(x: Any, stem: int, widths: tuple[int, ...], excite: bool, pool_first: bool) -> Any:
+def _features(x: Any, stem: int, widths: tuple[int, ...], pool_first: bool) -> Any:
     x = layers.ReLU()(layers.Conv2D(stem, 2)(x))
     for width in widths:
         pool = layers.MaxPooling2D()
@@ -110,15 +105,8 @@ def _features(x: Any, stem: int, widths: tuple[int, ...], excite: bool, pool_fir
         x = layers.ReLU()(_normal(pool(x))) if pool_first else pool(layers.ReLU()(_normal(x)))
         inner = layers.ReLU()(_normal(_convolution(x, width)))
         inner = _normal(_convolution(inner, width))
-        inner = _excited(inner, width) if excite else inner
         x = layers.ReLU()(layers.Add()([x, inner]))
     return layers.GlobalMaxPooling2D()(x)
-
-
-def _excited(x: Any, width: int) -> Any:
-    weight = layers.GlobalAveragePooling2D(keepdims=True)(x)
-    weight = layers.Conv2D(width // 8, 1, activation="relu")(weight)
-    return layers.Multiply()([x, layers.Conv2D(width, 1, activation="sigmoid")(weight)])
 
 
 def _head(features: Any, classes: int, dropout: float) -> Any:

@@ -5,9 +5,6 @@ python -m train objects --data cifar10/ --output runs/objects
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
-
 from train.data.augment import small_picture
 from train.networks.pooled_residual import pooled_residual, pooled_residual_deployed
 from train.networks.seed import seed_objects
@@ -15,22 +12,20 @@ from train.recipe import Plan, Recipe
 
 __all__ = ["RECIPE"]
 
-_NETWORK: dict[str, Any] = {"widths": (96, 192, 192), "excite": True}
-
 RECIPE = Recipe(
     name="objects",
     plans={
         "residual": Plan(
-            partial(pooled_residual, **_NETWORK),
-            deployed=partial(pooled_residual_deployed, **_NETWORK),
+            pooled_residual,
+            deployed=pooled_residual_deployed,
             size_px=32,
-            epochs=76,
+            epochs=110,
             batch=512,
             optimizer="sgd",
             learning_rate=0.6,
             weight_decay=5e-3,
             label_smoothing=0.1,
-            cutmix=0.7,
+            cutmix=0.5,
             augment=small_picture,
         ),
         "seed": Plan(

@@ -1,8 +1,12 @@
+import dataclasses
+import json
+
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 from edge_runtime.errors import OptionError
-from edge_runtime.model.card import Reject
+from edge_runtime.model.card import ModelCard, Reject
 from edge_runtime.model.classifier import Classifier, choose_labels
 from edge_runtime.model.session import SessionOptions, open_session
 
@@ -109,6 +113,45 @@ def test_answer_before_is_kept_while_it_is_nearly_as_likely(
     answer = Classifier(session).decide(np.array(scores, np.float32), held)
     assert answer.label == label
     assert answer.score == pytest.approx(scores[1] if label == "green" else scores[0])
+
+
+@pytest.mark.parametrize(
+    ("cosines", "label"),
+    [
+        pytest.param((0.6, 0.1, 0.0), "red", id="near enough"),
+        pytest.param((0.4, 0.9, 0.0), "unknown", id="of the best label, not the largest"),
+        pytest.param((0.49, 0.1, 0.0), "unknown", id="a stranger"),
+    ],
+)
+def test_closed_set_of_people_says_unknown_of_strangers(
+    write_colors, classifier_proto, cosines, label
+) -> None:
+    proto = classifier_proto()
+    proto.graph.node.append(helper.make_node("Identity", ["means"], ["cosines"]))
+    proto.graph.output.append(helper.make_tensor_value_info("cosines", TensorProto.FLOAT, ["N", 3]))
+    card = {"task": "identity", "reject": Reject("cosine", 0.5, 0.01)}
+    people = Classifier(open_session(write_colors(proto=proto, **card), CPU))
+    assert people.tells_strangers
+    answer = people.decide(np.array([0.8, 0.15, 0.05, *cosines], np.float32))
+    assert (answer.label, answer.score) == (label, pytest.approx(0.8))
+    assert answer.top(1) == [("red", 0.8)]
+    # What the file answers: probabilities first, then the cosines (here the channels' means).
+    picture = np.full((1, 16, 16, 3), (200, 40, 60), np.uint8)
+    row = people.outputs(picture)[0]
+    assert row[3:].tolist() == [200, 40, 60]
+    np.testing.assert_array_equal(people.scores(picture)[0], row[:3])
+    some = Classifier(people.session, ["blue", "green"])
+    assert some.outputs(picture)[0, 2:].tolist() == [40, 60]
+
+
+def test_card_without_the_field_is_of_a_gallery_where_it_rejects_on_cosine(color_card) -> None:
+    """As files say that were exported before it was there."""
+    old = dataclasses.replace(color_card, task="identity", reject=Reject("cosine", 0.5))
+    text = json.loads(old.to_json())
+    del text["answers"]
+    assert ModelCard.from_json(json.dumps(text), "x").answers == "gallery"
+    del text["reject"]
+    assert ModelCard.from_json(json.dumps(text), "x").answers == "labels"
 
 
 @pytest.fixture

@@ -14,18 +14,10 @@ from edge_runtime.errors import CardError, ModelError
 from edge_runtime.model.card import InputSpec, Reject
 from edge_runtime.model.foreign import ForeignGraph
 from edge_runtime.model.session import Session, SessionOptions, open_session
+from tests.foreign_model import GOOD
 
 CPU = SessionOptions("cpu", 1)
 MODEL = Path("means.onnx")
-GOOD = {
-    "name": "means",
-    "size": [4, 6],
-    "layout": "NCHW",
-    "color": "RGB",
-    "mean": 0,
-    "scale": 1,
-    "alignment": "five-point",
-}
 
 
 def _graph(shape=("N", 3, 4, 6), inputs=1, outputs=1, kind=TensorProto.FLOAT) -> onnx.ModelProto:

@@ -8,17 +8,9 @@ import pytest
 from edge_runtime.errors import CardError, InstallError
 from edge_runtime.model.foreign import describe_foreign
 from edge_runtime.model.onnx_file import load_model_file
+from tests.foreign_model import GOOD
 
 MODEL = Path("means.onnx")
-GOOD = {
-    "name": "means",
-    "size": [4, 6],
-    "layout": "NCHW",
-    "color": "RGB",
-    "mean": 0,
-    "scale": 1,
-    "alignment": "five-point",
-}
 TEXT = "\n".join(f"{name}: {value}" for name, value in GOOD.items())
 NAN, INF = float("nan"), float("inf")
 
