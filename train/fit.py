@@ -16,6 +16,7 @@ from train.checkpoint import Checkpoints, Progress
 from train.data.batches import EpochBatches
 from train.display import EpochDisplay
 from train.errors import RunError
+from train.muon import Muon
 from train.recipe import Plan
 from train.run_folder import RunFolder
 
@@ -35,8 +36,9 @@ def optimizer(plan: Plan, steps: int) -> keras.optimizers.Optimizer:
     shared: dict[str, Any] = {"weight_decay": plan.weight_decay or None}
     if plan.ema:
         shared |= {"use_ema": True, "ema_momentum": plan.ema}
-    if plan.optimizer == "sgd":
-        return keras.optimizers.SGD(rate, momentum=0.85, nesterov=True, **shared)
+    if plan.optimizer in ("sgd", "muon"):
+        kind = Muon if plan.optimizer == "muon" else keras.optimizers.SGD
+        return kind(rate, momentum=0.85, nesterov=True, **shared)
     kind = keras.optimizers.AdamW if plan.weight_decay else keras.optimizers.Adam
     return kind(rate, **shared)
 

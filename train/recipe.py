@@ -30,7 +30,7 @@ class Plan:
         size_px: Side of the input.
         epochs: Passes over the training photos.
         batch: Photos a step.
-        optimizer: adamw, adam, or sgd (Nesterov, momentum 0.85).
+        optimizer: adamw, adam, sgd (Nesterov, momentum 0.85), or muon (see `train.muon`).
         learning_rate: Largest of the run.
         schedule: one-cycle rises and falls, cosine only falls, constant does neither.
         weight_decay: Decoupled, times the learning rate.
@@ -51,7 +51,7 @@ class Plan:
     batch: int = 128
     backbone: str = ""
     weights: str = "imagenet"
-    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    optimizer: Literal["adamw", "adam", "sgd", "muon"] = "adamw"
     learning_rate: float = 1e-3
     schedule: Schedule = "one-cycle"
     weight_decay: float = 0.0

@@ -26,6 +26,7 @@ RUN = Path("run")
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "sgd": {"optimizer": "sgd", "learning_rate": 0.2},
+    "muon": {"optimizer": "muon", "learning_rate": 0.2},
     "sgd averaged": {"optimizer": "sgd", "learning_rate": 0.2, "ema": 0.8},
     "adamw": {"optimizer": "adamw", "learning_rate": 0.05, "weight_decay": 0.1},
     "adamw averaged": {
@@ -179,6 +180,7 @@ def _same_run(found: tuple[Any, Any], expected: tuple[Any, Any, Any]) -> None:
     ("config", "stops"),
     [
         pytest.param("sgd", [(2, 1)], id="sgd"),
+        pytest.param("muon", [(2, 1)], id="muon"),
         pytest.param("sgd averaged", [(1, 2)], id="sgd, weights averaged"),
         pytest.param("adamw", [(0, 1), (2, 0)], id="adamw, first before there is anything"),
         pytest.param("adamw averaged", [(1, 0), (3, 2)], id="adamw, weights averaged, twice"),
