@@ -6,7 +6,6 @@ commands, so that `--help` is quick on a small board.
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, cast, get_args
@@ -211,7 +210,7 @@ def bench(
     """
     need_libraries()
     from edge_runtime.apps.bench import bench_model, describe_bench
-    from edge_runtime.apps.rows import write_json
+    from edge_runtime.apps.rows import print_json, write_json
     from edge_runtime.model.catalog import find_model
 
     if scenario != "single-stream":
@@ -240,7 +239,7 @@ def bench(
         write_json(output, report)
         say(f"wrote {output}")
     elif not sys.stdout.isatty():
-        print(json.dumps(report))
+        print_json(report)
 
 
 @app.command()

@@ -30,18 +30,23 @@ class _Boundary:
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         try:
-            return super().invoke(ctx)  # type: ignore[misc]
+            done = super().invoke(ctx)  # type: ignore[misc]
+            sys.stdout.flush()
+            return done
         except EdgeError as error:
-            print(f"error: {error}", file=sys.stderr)
-            raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            print("error: interrupted", file=sys.stderr)
-            raise typer.Exit(1) from None
+            raise _failed(str(error), error, error.exit_code) from None
+        except KeyboardInterrupt as error:
+            raise _failed("interrupted", error) from None
         except BrokenPipeError:
-            # The reader of our output went away (`| head`): not our failure, and Python would
-            # complain once more when it flushes stdout at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # The reader of our output went away (`| head`): not our failure.
+            _leave_stdout()
             raise typer.Exit(1) from None
+        except OSError as error:
+            # Files are written and read where an error has a name; stdout, say on a full disk,
+            # is left.
+            where = error.filename or "standard output"
+            _leave_stdout()
+            raise _failed(f"{where}: {error.strerror or error}", error) from None
 
 
 class EdgeGroup(_Boundary, TyperGroup):
@@ -90,6 +95,18 @@ def native_noise_silenced() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def _failed(message: str, error: BaseException, code: int = 1) -> typer.Exit:
+    """Tell why, with what was noted on the way, and return what ends the program."""
+    notes = getattr(error, "__notes__", ())
+    print(f"error: {'; '.join([message, *notes])}", file=sys.stderr)
+    return typer.Exit(code)
+
+
+def _leave_stdout() -> None:
+    """Send the rest nowhere: Python would complain once more when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupt(*_: object) -> None:

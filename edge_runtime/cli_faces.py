@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -196,6 +195,7 @@ def verify(
     """
     need_libraries()
     from edge_runtime.apps.opening import open_detector, open_model
+    from edge_runtime.apps.rows import print_json
     from edge_runtime.apps.verify import verify_photos
     from edge_runtime.faces.identifier import expect_embedding
     from edge_runtime.model.session import SessionOptions
@@ -216,7 +216,7 @@ def verify(
             "threshold": round(verdict.threshold, 4),
             "model": session.card.name,
         }
-        print(json.dumps(row))
+        print_json(row)
 
 
 def list_people(gallery: _File) -> None:
@@ -224,6 +224,7 @@ def list_people(gallery: _File) -> None:
 
     Example: edge-run gallery list people.npz
     """
+    from edge_runtime.apps.rows import print_json
     from edge_runtime.faces.gallery import Gallery
 
     known = Gallery.load(gallery)
@@ -231,7 +232,7 @@ def list_people(gallery: _File) -> None:
         if sys.stdout.isatty():
             print(f"{name:30} {len(rows)} photo(s)")
         else:
-            print(json.dumps({"name": name, "photos": len(rows)}, ensure_ascii=False))
+            print_json({"name": name, "photos": len(rows)})
     say(f"{len(known.people)} people, embeddings of model {known.model}")
 
 

@@ -55,6 +55,7 @@ def info(model: Annotated[str, typer.Argument(help="Model file or shipped name."
 
     Example: edge-run info expression
     """
+    from edge_runtime.apps.rows import print_json
     from edge_runtime.model.catalog import find_model
     from edge_runtime.model.onnx_file import load_model_file
 
@@ -62,7 +63,7 @@ def info(model: Annotated[str, typer.Argument(help="Model file or shipped name."
     loaded = load_model_file(path)
     card: dict[str, Any] = json.loads(loaded.card.to_json())
     if not sys.stdout.isatty():
-        print(json.dumps(card, ensure_ascii=False))
+        print_json(card)
         return
     if card["golden"]:
         card["golden"]["image_png"] = f"({len(card['golden']['image_png'])} characters)"
@@ -78,6 +79,7 @@ def models(context: typer.Context) -> None:
     """
     if context.invoked_subcommand is not None:
         return
+    from edge_runtime.apps.rows import print_json
     from edge_runtime.model.catalog import shipped_models
     from edge_runtime.model.downloads import KNOWN, cached
     from edge_runtime.model.onnx_file import load_model_file
@@ -95,7 +97,7 @@ def models(context: typer.Context) -> None:
                 labels += f" and {more} more"
             print(f"{name:12} {card.task:15} {card.precision}  {len(loaded.data):>9,} B  {labels}")
         else:
-            print(json.dumps(row))
+            print_json(row)
     for name, download in KNOWN.items():
         try:
             state = "is here" if cached(download) else f"edge-run models get {name} fetches it"

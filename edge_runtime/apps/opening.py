@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edge_runtime.errors import CardError, OptionError
+from edge_runtime.errors import CardError, ModelError, OptionError
 from edge_runtime.faces.detector import FaceDetector, OnnxFaceDetector
 from edge_runtime.faces.gallery import Gallery, weights_id
 from edge_runtime.faces.identifier import Identifier
@@ -15,7 +15,7 @@ from edge_runtime.model.session import Session, SessionOptions, open_session
 
 __all__ = ["open_answerers", "open_detector", "open_model"]
 
-_YUNET, _HAAR = "yunet", "haar"
+_HAAR = "haar"
 
 
 def open_model(name: str, options: SessionOptions, say: Callable[[str], None]) -> Session:
@@ -51,13 +51,13 @@ def open_detector(name: str, options: SessionOptions, say: Callable[[str], None]
     if name == _HAAR:
         return HaarDetector()
     path = find_model(name)
-    if _YUNET in path.name.lower():
-        return YuNetDetector(path)
     try:
         return OnnxFaceDetector(open_model(str(path), options, say))
     except CardError as error:
-        raise CardError(f"{error}; of detectors without a card only YuNet is known, by a file "
-                        "whose name has yunet in it") from None  # fmt: skip
+        try:
+            return YuNetDetector(path)
+        except ModelError:
+            raise CardError(f"{error}; of detectors without a card only YuNet is known") from None
 
 
 def open_answerers(

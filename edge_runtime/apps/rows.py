@@ -13,7 +13,9 @@ from typing import Any, Protocol, TextIO
 from edge_runtime.errors import OptionError, OutputError
 from edge_runtime.files import check_writable, write_whole
 
-__all__ = ["RowFile", "RowStream", "RowTable", "RowWriter", "open_rows", "write_json"]
+__all__ = [
+    "RowFile", "RowStream", "RowTable", "RowWriter", "open_rows", "print_json", "write_json",
+]  # fmt: skip
 
 Row = dict[str, Any]
 
@@ -52,7 +54,7 @@ class RowFile:
             OptionError: The suffix is neither .csv nor .jsonl.
             OutputError: Nothing can be written there.
         """
-        if path.suffix not in (".csv", ".jsonl"):
+        if path.suffix.lower() not in (".csv", ".jsonl"):
             raise OptionError(f"--output {path}: expected a name ending in .csv or .jsonl")
         check_writable(path)
         if path.exists() and not path.is_file():
@@ -78,7 +80,7 @@ class RowFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Rename a whole file; leave the part where something failed."""
+        """Rename a whole file; leave the part where something failed, and say so."""
         try:
             self._file.close()
             if kind is None:
@@ -86,6 +88,8 @@ class RowFile:
         except OSError as problem:
             if kind is None:
                 raise self._refusal(problem) from None
+        if error is not None:
+            error.add_note(f"the rows until then are in {self._path}.part")
 
     def write(self, row: Row) -> None:
         """Add a row; lists become JSON strings in CSV.
@@ -94,7 +98,7 @@ class RowFile:
             OutputError: The disk is full, say.
         """
         try:
-            if self._path.suffix == ".jsonl":
+            if self._path.suffix.lower() == ".jsonl":
                 self._file.write(_json_line(row))
             else:
                 self._write_csv(row)
@@ -123,8 +127,7 @@ class RowStream:
 
     def write(self, row: Row) -> None:
         """Print a row."""
-        sys.stdout.write(_json_line(row, sys.stdout.encoding or "utf-8"))
-        sys.stdout.flush()
+        print_json(row)
 
 
 class RowTable:
@@ -164,6 +167,12 @@ class RowTable:
             others = ", ".join(f"{label} {score:.2f}" for label, score in rest)
             score = f"{row['score']:.2f}"
             self._table.add_row(escape(row["path"]), escape(row["label"]), score, escape(others))
+
+
+def print_json(content: Row) -> None:
+    """Print one line of JSON on stdout, at once."""
+    sys.stdout.write(_json_line(content, sys.stdout.encoding or "utf-8"))
+    sys.stdout.flush()
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -426,7 +426,7 @@ def test_interrupted_classify_leaves_only_the_part(cli, photos, color_model, mon
 
     monkeypatch.setattr(Classifier, "decide", interrupt)
     result = cli("classify", photos, "--model", color_model, "--output", "out.csv")
-    assert failure(result) == "interrupted"
+    assert failure(result) == "interrupted; the rows until then are in out.csv.part"
     assert not Path("out.csv").exists()
     assert Path("out.csv.part").exists()
 
@@ -948,6 +948,20 @@ def test_reader_that_goes_away_is_no_traceback(checkout_env, color_model, pictur
     process.stderr.close()
     assert "Traceback" not in stderr
     assert "Exception ignored" not in stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("command", ["classify", "info"])
+def test_output_on_a_full_disk_is_one_line(checkout_env, color_model, picture, command) -> None:
+    Path("red.png").write_bytes(cv2.imencode(".png", picture("red"))[1].tobytes())
+    what = (
+        ["classify", "red.png", "--provider", "cpu", "--model"] if command != "info" else ["info"]
+    )
+    with Path("/dev/full").open("w") as full:
+        process = _start(checkout_env, *what, color_model, stdout=full)
+        _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert stderr == "error: standard output: No space left on device\n"
 
 
 @pytest.mark.parametrize("source", ["text.mp4", "cut.png"])

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from edge_runtime.apps.detect import detect_pictures
+from edge_runtime.faces import opencv_detectors
+from tests.command_line import failure
 
 GREEN = (0, 255, 0)
 
@@ -55,6 +57,31 @@ def test_file_is_written_and_pictures_are_drawn_in(cli, album, detector_model) -
     differs = np.abs(drawn - cv2.imread("album/a.png")).max(2) > 60
     assert differs[16:48, 8].mean() > 0.8  # the left edge of the red face's box
     assert np.abs(plain - cv2.imread("album/more/a.png")).max() < 30
+
+
+def test_file_without_a_card_is_tried_as_yunet(cli, album, detector_proto, monkeypatch) -> None:
+    opened = []
+
+    class Found:
+        sure = 0.5
+
+        def __init__(self, path: Path) -> None:
+            opened.append(path)
+
+        def detect(self, image_bgr: np.ndarray, min_score: float) -> list:
+            return []
+
+    Path("downloaded.onnx").write_bytes(detector_proto.SerializeToString())
+    monkeypatch.setattr(opencv_detectors, "YuNetDetector", Found)
+    assert "0 face(s) in 3 picture(s)" in _detect(cli, album, Path("downloaded.onnx")).stderr
+    assert opened == [Path("downloaded.onnx")]
+
+
+def test_file_that_is_no_detector_is_refused(cli, album, detector_proto) -> None:
+    Path("downloaded.onnx").write_bytes(detector_proto.SerializeToString())
+    message = failure(_detect(cli, album, Path("downloaded.onnx")))
+    assert message.startswith("downloaded.onnx: no 'edge' metadata; ")
+    assert message.endswith("; of detectors without a card only YuNet is known")
 
 
 @pytest.mark.parametrize(("least", "faces"), [(0.2, 1), (0.55, 0)])

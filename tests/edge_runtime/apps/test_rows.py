@@ -32,7 +32,7 @@ def test_jsonl_holds_a_row_a_line() -> None:
     assert json.loads(lines[0]) == ROW
 
 
-@pytest.mark.parametrize("name", ["out.csv", "out.jsonl"])
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "OUT.CSV"])
 def test_name_appears_only_when_the_file_is_whole(name: str) -> None:
     with RowFile(Path(name)) as rows:
         rows.write(ROW)
@@ -49,8 +49,9 @@ def test_failure_leaves_the_part_and_the_old_file(failure) -> None:
             rows.write(ROW)
             raise failure
 
-    with pytest.raises(failure):
+    with pytest.raises(failure) as caught:
         fail()
+    assert caught.value.__notes__ == ["the rows until then are in out.csv.part"]
     assert Path("out.csv").read_text() == "of yesterday"
     assert "a/ü, b.png" in Path("out.csv.part").read_text("utf-8")
 
