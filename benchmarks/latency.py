@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edge_runtime.errors import OptionError
-from edge_runtime.measure.latency import summarize_ms
+from edge_runtime.measure.latency import in_turns, summarize_ms
 from edge_runtime.model.golden import golden_picture
 from edge_runtime.model.session import Session, SessionOptions, open_session
 
@@ -38,12 +38,8 @@ def measure_latency(files: Mapping[str, Path], turns: int = _TURNS) -> dict[str,
     """
     sessions = {n: open_session(path, SessionOptions("cpu", 1)) for n, path in files.items()}
     pictures = {name: _picture(session, files[name]) for name, session in sessions.items()}
-    for name, session in sessions.items():
-        _turn(session, pictures[name])  # warm up
-    taken: dict[str, list[list[float]]] = {name: [] for name in sessions}
-    for turn in range(turns):
-        for name in list(sessions)[:: 1 if turn % 2 else -1]:
-            taken[name].append(_turn(sessions[name], pictures[name]))
+    calls = {name: partial(session.run, pictures[name]) for name, session in sessions.items()}
+    taken = in_turns(calls, turns, _TURN_S)
     medians = {name: [statistics.median(one) for one in those] for name, those in taken.items()}
     *others, last = sessions
     return {
@@ -65,19 +61,6 @@ def _picture(session: Session, path: Path) -> Any:
     if session.card.golden is None:
         raise OptionError(f"{path}: has no golden sample to time it on; export it again")
     return golden_picture(session.card.golden, session)[None]
-
-
-def _turn(session: Session, picture: Any) -> list[float]:
-    """Run a model for a turn; returns seconds, one a call."""
-    taken: list[float] = []
-    end = time.perf_counter() + _TURN_S
-    before = time.perf_counter()
-    while before < end or not taken:
-        session.run(picture)
-        after = time.perf_counter()
-        taken.append(after - before)
-        before = after
-    return taken
 
 
 def spread(values: Any) -> dict[str, float]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,36 +14,23 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime
+from onnx import numpy_helper
 
-from edge_runtime.errors import EdgeError
-from export.errors import ParityError
+from export.errors import KerasError, ParityError
+from export.session import cpu_session
 
-__all__ = ["OPSET", "check_parity", "keras_to_onnx", "load_keras"]
+__all__ = ["OPSET", "check_parity", "keras_to_onnx"]
 
 # onnxruntime reads 17 since 1.12 (2022), the oldest one vendors still ship for their boards.
 OPSET = 17
+
+_ELEMENTWISE = {"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow"}
 
 # Largest difference allowed between Keras and fp32 ONNX: probabilities, and pixels of boxes.
 _TOLERANCE = {"scores": 1e-4, "embedding": 1e-4, "cosines": 1e-4, "boxes": 0.05, "landmarks": 0.05}
 
 
-def load_keras(path: Path) -> keras.Model:
-    """Load a .keras file.
-
-    Raises:
-        EdgeError: Keras cannot load it, or has another backend than TensorFlow.
-    """
-    if keras.backend.backend() != "tensorflow":
-        raise EdgeError(
-            "the exporter needs Keras on TensorFlow; unset KERAS_BACKEND or set it to tensorflow"
-        )
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except (ValueError, TypeError, OSError) as error:
-        raise EdgeError(f"{path}: Keras cannot load it ({str(error).splitlines()[0]})") from None
-
-
-def keras_to_onnx(model: keras.Model) -> onnx.ModelProto:
+def keras_to_onnx(model: keras.Model, opset: int = OPSET) -> onnx.ModelProto:
     """Convert a model with one uint8 image input.
 
     `tf2onnx.convert.from_keras` fails on Keras 3 models; from a function it works and lets us
@@ -48,12 +38,17 @@ def keras_to_onnx(model: keras.Model) -> onnx.ModelProto:
 
     Args:
         model: Input uint8 (N, H, W, 3). One output becomes `scores`; a dict keeps its names.
+        opset: Version of ONNX's operators.
 
     Returns:
         A checked model with N free.
+
+    Raises:
+        KerasError: A layer computes what ONNX cannot say.
     """
     import tensorflow as tf
     import tf2onnx
+    from tf2onnx.graph import GraphUtil
 
     height, width = model.input_shape[1:3]
     signature = [tf.TensorSpec((None, height, width, 3), tf.uint8, name="image")]
@@ -64,13 +59,90 @@ def keras_to_onnx(model: keras.Model) -> onnx.ModelProto:
         named = out if isinstance(out, dict) else {"scores": out}
         return {name: tf.identity(value, name=name) for name, value in named.items()}
 
-    proto, _ = tf2onnx.convert.from_function(answer, input_signature=signature, opset=OPSET)
+    with _tf2onnx_silenced():
+        proto, _ = tf2onnx.convert.from_function(answer, input_signature=signature, opset=opset)
+    _fill_in_constants(proto, answer.get_concrete_function(*signature))
+    _replace_erfc(proto)
+    _expect_known_operators(proto, opset)
+    if _shape_scalars(proto):
+        proto = GraphUtil.optimize_model_proto(proto)
     names = list(model.output) if isinstance(model.output, dict) else ["scores"]
     _rename_outputs(proto, sorted(names))
     proto = _folded(proto)
     proto = onnx.shape_inference.infer_shapes(proto)
     onnx.checker.check_model(proto, full_check=True)
     return proto
+
+
+def _fill_in_constants(proto: onnx.ModelProto, function: Any) -> None:
+    """Give their values to constants that layers hold beside their weights.
+
+    `keras.layers.Normalization` does; the converter takes them for inputs.
+    """
+    inputs = {i.name: i for i in proto.graph.input}
+    for value, placeholder in function.graph.captures:
+        if placeholder.name in inputs:
+            constant = numpy_helper.from_array(value.numpy(), placeholder.name)
+            proto.graph.initializer.append(constant)
+            proto.graph.input.remove(inputs[placeholder.name])
+
+
+def _replace_erfc(proto: onnx.ModelProto) -> None:
+    """Write erfc(x), of TensorFlow's GELU, as 1 - erf(x): ONNX has no other."""
+    nodes = []
+    for node in proto.graph.node:
+        if node.op_type != "Erfc":
+            nodes.append(node)
+            continue
+        (x,), (y,) = node.input, node.output
+        one = f"{y}/one"
+        proto.graph.initializer.append(numpy_helper.from_array(np.ones(1, np.float32), one))
+        nodes += [
+            onnx.helper.make_node("Erf", [x], [f"{y}/erf"], name=f"{node.name}/erf"),
+            onnx.helper.make_node("Sub", [one, f"{y}/erf"], [y], name=node.name),
+        ]
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
+
+
+def _expect_known_operators(proto: onnx.ModelProto, opset: int) -> None:
+    for node in proto.graph.node:
+        if node.domain in ("", "ai.onnx") and not onnx.defs.has(node.op_type, opset):
+            raise KerasError(
+                f"layer {node.name}: computes {node.op_type}, which ONNX {opset} lacks; take "
+                "another layer there, or a newer --opset"
+            )
+
+
+def _shape_scalars(proto: onnx.ModelProto) -> bool:
+    """Make numbers of elementwise operators vectors of one; return whether there were any.
+
+    At a number tf2onnx's optimizer of transposes gives up, as at the 3 and the 1/6 of a hard
+    sigmoid, and leaves two around each convolution.
+    """
+    readers: dict[str, set[str]] = {}
+    for node in proto.graph.node:
+        for name in node.input:
+            readers.setdefault(name, set()).add(node.op_type)
+    scalars = [
+        i for i in proto.graph.initializer
+        if not i.dims and readers.get(i.name, {""}) <= _ELEMENTWISE
+    ]  # fmt: skip
+    for scalar in scalars:
+        scalar.dims.append(1)
+    return bool(scalars)
+
+
+@contextmanager
+def _tf2onnx_silenced() -> Iterator[None]:
+    """Keep the converter from telling, with a traceback, what it could not optimize."""
+    logger = logging.getLogger("tf2onnx")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _folded(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -97,9 +169,7 @@ def check_parity(
     Raises:
         ParityError: One is above what is allowed, or Keras answers with what is no number.
     """
-    session = onnxruntime.InferenceSession(
-        proto.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = cpu_session(proto)
     names = [o.name for o in session.get_outputs()]
     got = dict(zip(names, session.run(names, {"image": images}), strict=True))
     out = model(images, training=False)
@@ -120,7 +190,7 @@ def check_parity(
         if not differences[name] <= _TOLERANCE[name]:  # also where ONNX answers with no number
             raise ParityError(
                 f"output {name}: ONNX differs from Keras by {differences[name]:.2g}, allowed "
-                f"{_TOLERANCE[name]:.2g}; report the model's layers"
+                f"{_TOLERANCE[name]:.2g}; which layers it has is worth a report"
             )
     return differences
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,7 +27,7 @@ _BATCH = 64
 _SURE, _FAINT = 0.5, 0.3
 
 
-def model_inputs(samples: Sequence[Sample], spec: InputSpec) -> Iterator[Image]:
+def model_inputs(samples: Iterable[Sample], spec: InputSpec) -> Iterator[Image]:
     """Yield each sample's input, uint8 (1, H, W, 3), by the runtime's own preprocessing."""
     for sample in samples:
         yield preprocess(read_for(sample.path, spec).image_bgr, spec)[None]
@@ -39,10 +38,10 @@ class Evaluator(Protocol):
 
     @property
     def headline(self) -> str:
-        """The figure of a report that the gate looks at, a share from 0 to 1."""
+        """The figure of a report that the gate looks at, a share from 0 to 1; "" for none."""
         ...
 
-    def answers(self, session: Session, samples: Sequence[Sample]) -> Any:
+    def answers(self, session: Session, samples: Iterable[Sample]) -> Any:
         """Run a model on samples; what comes back goes into the other two."""
         ...
 
@@ -60,18 +59,25 @@ class Evaluator(Protocol):
         """Return the share of answers that two models have in common."""
         ...
 
+    def difference(self, a: Any, b: Any) -> dict[str, float]:
+        """Return mean and largest difference of two models' scores, where that means something."""
+        ...
 
-def evaluator_for(task: str, labels: tuple[str, ...]) -> Evaluator:
-    """Return the evaluator of a task."""
-    return _Detection() if task == "detection" else _Classification(labels)
+
+def evaluator_for(task: str, labels: tuple[str, ...], labelled: bool = True) -> Evaluator:
+    """Return the evaluator of a task; where right answers are unknown, of agreement alone."""
+    if task == "detection":
+        return _Detection()
+    return _Classification(labels) if labelled else _Unlabelled(labels)
 
 
-@dataclass(frozen=True, slots=True)
 class _Classification:
-    labels: tuple[str, ...]
-    headline: str = "accuracy"
+    headline = "accuracy"
 
-    def answers(self, session: Session, samples: Sequence[Sample]) -> npt.NDArray[np.float32]:
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        self.labels = labels
+
+    def answers(self, session: Session, samples: Iterable[Sample]) -> npt.NDArray[np.float32]:
         classifier = Classifier(session)
         rows, batch = [], []
         for image in model_inputs(samples, session.card.input):
@@ -105,13 +111,41 @@ class _Classification:
     def agreement(self, a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
         return agreement(a, b)
 
+    def difference(
+        self, a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]
+    ) -> dict[str, float]:
+        apart = np.abs(a - b)
+        return {
+            "mean_score_difference": round(float(apart.mean()), 5),
+            "largest_score_difference": round(float(apart.max()), 5),
+        }
+
+
+class _Unlabelled(_Classification):
+    """Nobody said what is in the photos."""
+
+    headline = ""
+
+    def report(
+        self,
+        answers: npt.NDArray[np.float32],
+        samples: Sequence[Sample],
+        below: float | None = None,
+    ) -> dict[str, Any]:
+        return {"n": len(samples)}
+
+    def withhold_below(
+        self, answers: npt.NDArray[np.float32], samples: Sequence[Sample]
+    ) -> float | None:
+        return None
+
 
 class _Detection:
     """Average precision at IoU 0.5 of faces of 24 px or more."""
 
     headline = "average_precision"
 
-    def answers(self, session: Session, samples: Sequence[Sample]) -> list[list[FaceBox]]:
+    def answers(self, session: Session, samples: Iterable[Sample]) -> list[list[FaceBox]]:
         detector = OnnxFaceDetector(session)
         return [detector.detect(read_image(s.path).image_bgr, FAINTEST) for s in samples]
 
@@ -138,6 +172,9 @@ class _Detection:
             if len(sure) and len(known):
                 matched += int((iou(sure, known).max(1) >= 0.7).sum())
         return matched / total if total else 1.0
+
+    def difference(self, a: list[list[FaceBox]], b: list[list[FaceBox]]) -> dict[str, float]:
+        return {}
 
 
 def _boxes(faces: Sequence[FaceBox]) -> npt.NDArray[np.float32]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import onnx
 
-__all__ = ["attribute", "drop_unread_weights", "part_of"]
+__all__ = ["attribute", "drop_unread_weights", "part_between", "part_of"]
 
 
 def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
@@ -20,20 +20,36 @@ def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
 
 def part_of(proto: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
     """Return the part of a model that computes the named values, which are its outputs."""
-    part = onnx.ModelProto()
-    part.CopyFrom(proto)
-    del part.graph.output[:]
-    part.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    return _part(proto, names, proto.graph.input)
+
+
+def part_between(proto: onnx.ModelProto, source: str, name: str) -> onnx.ModelProto:
+    """Return the part of a model that computes one float value from another, its only input."""
+    given = onnx.helper.make_tensor_value_info(source, onnx.TensorProto.FLOAT, None)
+    return _part(proto, [name], [given])
+
+
+def _part(
+    proto: onnx.ModelProto, names: Sequence[str], inputs: Iterable[onnx.ValueInfoProto]
+) -> onnx.ModelProto:
+    """Return the nodes between inputs and named values, with the constants they read alone."""
+    given = {i.name for i in inputs}
     needed = set(names)
-    kept = []
+    kept: list[onnx.NodeProto] = []
     for node in reversed(proto.graph.node):
-        if needed & set(node.output):
+        if (needed - given) & set(node.output):
             needed |= set(node.input)
             kept.append(node)
-    del part.graph.node[:]
-    part.graph.node.extend(reversed(kept))
-    drop_unread_weights(part)
-    return part
+    graph = onnx.helper.make_graph(
+        kept[::-1],
+        proto.graph.name,
+        inputs,
+        [onnx.ValueInfoProto(name=name) for name in names],
+        [i for i in proto.graph.initializer if i.name in needed],
+    )
+    return onnx.helper.make_model(
+        graph, opset_imports=proto.opset_import, ir_version=proto.ir_version
+    )
 
 
 def drop_unread_weights(proto: onnx.ModelProto) -> None:

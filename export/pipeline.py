@@ -1,33 +1,37 @@
-"""One command from a run folder to a proven int8 file: convert, prove, quantize, gate, write."""
+"""One command from a Keras model to a proven file: convert, prove, make smaller, gate, write."""
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
-import onnx
+import numpy.typing as npt
 
+from edge_runtime.errors import OptionError
 from edge_runtime.files import check_writable, write_whole
-from edge_runtime.measure.scoring import brief
 from edge_runtime.media.image import read_image
-from edge_runtime.model.card import ModelCard, Reject
+from edge_runtime.model.card import InputSpec, ModelCard, Reject
 from edge_runtime.model.golden import make_golden
-from edge_runtime.model.onnx_file import load_model_file
 from edge_runtime.model.preprocess import Image, preprocess
-from edge_runtime.model.session import Session, SessionOptions
-from export.convert import check_parity, keras_to_onnx, load_keras
+from export.convert import OPSET, check_parity, keras_to_onnx
+from export.description import Description
 from export.errors import AccuracyError
 from export.evaluate import Evaluator, evaluator_for, model_inputs
+from export.gate import Candidate, Gate, Verdict, opened
+from export.half import beyond_half, to_half
+from export.ladder import Step, climb, refusal, time_beside
 from export.package import pack
-from export.quantize import RUNGS, Quantizer, Rung, calibration_samples
-from export.run_folder import RunFolder, Sample, read_run
+from export.quantize import calibration_samples
+from export.report import ExportFacts, write_export_report
+from export.run_folder import Sample
+from export.source import Source, open_source
 
-__all__ = ["ExportOptions", "export_run"]
+__all__ = ["ExportOptions", "export_model"]
 
 _PARITY_PHOTOS = 16
 # With fewer val photos one answer is more than a quarter of a point; training photos then fill up
@@ -40,184 +44,202 @@ class ExportOptions:
     """What the user may set.
 
     Attributes:
-        precision: `int8` or `fp32`.
-        max_drop: Points of accuracy int8 may lose on val; where one photo is more than that, one.
-        min_agreement: Share of val answers int8 must have in common with fp32.
-        calibration: Number of training photos that set the activation ranges.
-        golden: Picture for the golden sample; None takes the first val photo.
+        precision: `int8`, `fp16` or `fp32`; `auto` is the smallest that passes the gate.
+        max_drop: Points of accuracy that may be lost at the gate; where one photo is more than
+            that, one.
+        min_agreement: Share of answers a smaller file must have in common with fp32.
+        calibration: Folder of photos that set the int8 ranges; None takes a run's.
+        evaluate: Folder of photos the gate looks at; None takes a run's val.
+        finetune: Folder of photos to train int8 on where nothing else passes; None trains nothing.
+        finetune_epochs: How often each of them.
+        calibration_photos: How many photos set the ranges at most, as many of each class.
+        opset: Version of ONNX's operators.
+        golden: Picture for the golden sample; None takes the gate's first photo.
+        report: Page to write, .html, with a .json beside it, also where nothing passed.
+        described: What a model that is none of ours does not say of itself.
         provenance: Added to the card's, as the data set's license.
     """
 
-    precision: str = "int8"
+    precision: str = "auto"
     max_drop: float = 0.5
     min_agreement: float = 0.98
-    calibration: int = 256
+    calibration: Path | None = None
+    evaluate: Path | None = None
+    finetune: Path | None = None
+    finetune_epochs: int = 4
+    calibration_photos: int = 256
+    opset: int = OPSET
     golden: Path | None = None
+    report: Path | None = None
+    described: Description = field(default_factory=Description)
     provenance: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A graph, what it answered at the gate (val comes first there) and how it was made."""
-
-    proto: onnx.ModelProto
-    card: ModelCard
-    answers: Any
-    report: dict[str, Any]
-
-    def on_val(
-        self, run: RunFolder, evaluator: Evaluator, below: float | None = None
-    ) -> dict[str, Any]:
-        """Return the figures of val alone."""
-        val = run.splits["val"]
-        return evaluator.report(self.answers[: len(val)], val, below)
-
-
-def export_run(
-    run_path: Path, output: Path, options: ExportOptions, say: Callable[[str], None]
+def export_model(
+    path: Path, output: Path, options: ExportOptions, say: Callable[[str], None]
 ) -> None:
-    """Export a run folder.
+    """Export a run folder, a Keras file or a SavedModel.
 
     Args:
-        run_path: What `python -m train` wrote.
+        path: Which.
         output: The .onnx to write; appears only when every check has passed.
-        options: Gate and calibration.
+        options: Photos, gate and precision.
         say: Told each step in one line.
 
     Raises:
-        RunError: The run folder is not whole.
+        EdgeError: The model cannot be taken, see `open_source`.
         ParityError: ONNX does not answer as Keras does.
-        AccuracyError: No rung of the ladder passed the gate.
+        AccuracyError: Nothing of the precision asked for passed the gate.
         OutputError: `output` cannot be written.
     """
     check_writable(output)
-    run = read_run(run_path)
-    golden_picture = _golden_picture(options, run)
-    model = load_keras(run.model_path)
-    spec = run.card.input
-    proto = keras_to_onnx(model)
-    proving = np.concatenate(list(model_inputs(run.splits["val"][:_PARITY_PHOTOS], spec)))
-    parity = check_parity(model, proto, proving)
+    if options.report is not None:
+        check_writable(options.report)
+    source = open_source(
+        path, options.described, options.calibration, options.evaluate, options.finetune,
+        options.calibration_photos, say,
+    )  # fmt: skip
+    _expect_photos_for(options, source)
+    golden_picture = _golden_picture(options, source)
+    proto = keras_to_onnx(source.model, options.opset)
+    proving = _proving_inputs(source)
+    parity = check_parity(source.model, proto, proving)
     say("parity with Keras: " + ", ".join(f"{k} within {v:.1e}" for k, v in parity.items()))
 
-    evaluator = evaluator_for(run.card.task, run.card.labels)
+    evaluator = evaluator_for(source.card.task, source.card.labels, source.labelled)
     with tempfile.TemporaryDirectory(prefix="edge-export-") as folder:
         work = Path(folder)
-        gate = _gate(run)
-        fp32 = _candidate(proto, run.card, gate, evaluator, work)
-        say(f"fp32 on val: {_headline(evaluator, fp32.on_val(run, evaluator))}")
-        best = fp32
-        if options.precision == "int8":
-            if len(gate) > len(run.splits["val"]):
-                say(f"val is small: the gate looks at {len(gate)} photos, val and some of train")
-            best = _climb(fp32, run, gate, options, evaluator, work, say)
-        best = _with_rejection(best, run, evaluator)
-        val = slice(len(run.splits["val"]))
-        below = _withheld(best.card)
-        metrics: dict[str, Any] = {
-            "val": {
-                "fp32": fp32.on_val(run, evaluator),
-                options.precision: best.on_val(run, evaluator, below),
-                "agreement": round(evaluator.agreement(fp32.answers[val], best.answers[val]), 4),
-            }
-        }
-        metrics["keras"] = _keras_metrics(run)
-        if run.splits["test"]:
-            metrics["test"] = _score_test(fp32, best, options, run, evaluator, work)
-            tested = metrics["test"][options.precision]
-            say(f"{options.precision} on test: {_headline(evaluator, tested)}")
-        golden = make_golden(_session(best.proto, best.card, work), golden_picture)
+        gate = _gate(source, options, evaluator, work, say)
+        fp32 = Candidate(proto, source.card, None, {}, len(pack(proto, source.card)))
+        if gate is not None:
+            fp32 = gate.look(proto, source.card)
+            say(f"fp32 at the gate: {gate.headline(fp32.report)}")
+        steps = _steps(fp32, source, gate, options, proving, work, say)
+        passed = [step.candidate for step in steps if step.passed]
+        if options.precision in ("auto", "fp32"):
+            passed.append(fp32)
+        best = min(passed, key=lambda candidate: candidate.size_bytes, default=None)
+        if options.report is not None:
+            write_export_report(
+                options.report,
+                ExportFacts(source, options.provenance, gate, fp32, steps, best, parity),
+            )
+            say(f"wrote {options.report} and {options.report.with_suffix('.json').name}")
+        if best is None:
+            raise AccuracyError(_refused(options, fp32, steps, gate))
+        best = _with_rejection(best, source, evaluator)
+        metrics = _metrics(fp32, best, source, evaluator, work)
+        if "test" in metrics and gate is not None:
+            say(f"{best.card.precision} on test: "
+                f"{gate.headline(metrics['test'][best.card.precision])}")  # fmt: skip
         card = replace(
             best.card,
-            metrics={**run.card.metrics, **metrics},
+            metrics={**source.card.metrics, **metrics},
             provenance={
-                **run.card.provenance,
+                **source.card.provenance,
                 **dict(options.provenance),
-                "weights_sha256": run.weights_sha256,
+                "weights_sha256": source.weights_sha256,
             },
-            golden=golden,
+            golden=make_golden(opened(best.proto, best.card, work), golden_picture),
         )
         write_whole(output, pack(best.proto, card))
     say(f"wrote {output} ({output.stat().st_size:,} bytes, {card.precision})")
 
 
-def _climb(
-    fp32: _Candidate,
-    run: RunFolder,
-    gate: list[Sample],
+def _expect_photos_for(options: ExportOptions, source: Source) -> None:
+    if options.precision == "int8" and not source.splits["train"]:
+        raise OptionError(
+            "--calibration: int8 needs photos like those the model will see, to set its ranges; "
+            "name a folder of some hundred, or take --precision fp16 or fp32"
+        )
+    if source.card.task == "detection":
+        if options.finetune is not None:
+            raise OptionError("--finetune: learns from a classifier's scores; this is a detector")
+        if options.evaluate is not None:
+            raise OptionError(
+                "--evaluate: a folder has no boxes; a detector is judged on its run's"
+            )
+
+
+def _steps(
+    fp32: Candidate,
+    source: Source,
+    gate: Gate | None,
+    options: ExportOptions,
+    proving: npt.NDArray[np.uint8],
+    work: Path,
+    say: Callable[[str], None],
+) -> list[Step]:
+    """Try what is smaller than fp32, of the precision asked for."""
+    steps: list[Step] = []
+    if options.precision in ("auto", "int8") and gate is not None and source.splits["train"]:
+        samples = calibration_samples(source.splits["train"], options.calibration_photos)
+        if gate.one_photo:
+            say(f"one photo is {gate.one_photo:.2f} points here: one answer may change for the "
+                "worse")  # fmt: skip
+        steps += climb(fp32, samples, gate, work, say, source.finetune, options.finetune_epochs)
+        if options.precision == "auto" and not steps[-1].passed:
+            say(refusal(fp32, steps, gate))
+    if options.precision in ("auto", "fp16"):
+        steps.append(_half(fp32, proving, gate, work, say))
+    return steps
+
+
+def _half(
+    fp32: Candidate,
+    proving: npt.NDArray[np.uint8],
+    gate: Gate | None,
+    work: Path,
+    say: Callable[[str], None],
+) -> Step:
+    card = replace(fp32.card, precision="fp16")
+    proto = to_half(fp32.proto)
+    if gate is None:
+        candidate = Candidate(proto, card, None, {}, len(pack(proto, card)))
+        verdict = None
+    else:
+        candidate = gate.look(proto, card)
+        verdict = gate.judge(fp32, candidate)
+        say(f"fp16: {gate.said(verdict)}{'' if verdict.passed else ', refused'}")
+    if why := beyond_half(fp32.proto, proving):
+        say(f"fp16: {why}, refused")
+        verdict = Verdict(False, why, verdict.figures if verdict else {})
+    return Step("fp16", candidate, verdict, (), time_beside(fp32, candidate, proving[:1], work))
+
+
+def _refused(options: ExportOptions, fp32: Candidate, steps: list[Step], gate: Gate | None) -> str:
+    if options.precision == "int8" and gate is not None:
+        return refusal(fp32, steps, gate)
+    why = steps[-1].verdict.why if steps[-1].verdict else ""
+    return f"fp16 does not pass the gate ({why}); take --precision fp32"
+
+
+def _gate(
+    source: Source,
     options: ExportOptions,
     evaluator: Evaluator,
     work: Path,
     say: Callable[[str], None],
-) -> _Candidate:
-    """Try each way of quantizing until one passes the gate."""
-    samples = calibration_samples(run.splits["train"], options.calibration)
-    key = evaluator.headline
-    allowed, one = options.max_drop, 100 / len(gate)
-    if 0 < allowed < one:
-        allowed = one + 0.01  # accuracies are rounded
-        say(f"one photo is {one:.2f} points here: one answer may change for the worse")
-    best_tried: tuple[float, str] = (-1.0, "")
-    quantizer = Quantizer(fp32.proto, lambda: model_inputs(samples, run.card.input), work)
-    for rung in RUNGS:
-        proto = quantizer.quantize(rung)
-        card = replace(run.card, precision="int8", quantization=_describe(rung, len(samples)))
-        candidate = _candidate(proto, card, gate, evaluator, work)
-        agreed = evaluator.agreement(fp32.answers, candidate.answers)
-        change = round(100 * (candidate.report[key] - fp32.report[key]), 2)
-        figures = (
-            f"{_headline(evaluator, candidate.report)} ({change:+.2f} points), "
-            f"agreement {agreed:.4f}"
-        )
-        passed = -change <= allowed and agreed >= options.min_agreement
-        say(f"{rung.name}: {figures}{'' if passed else ', refused'}")
-        best_tried = max(best_tried, (candidate.report[key], f"{rung.name}: {figures}"))
-        if passed:
-            return candidate
-    raise AccuracyError(
-        f"no int8 file keeps within {round(allowed, 2)} points of fp32's "
-        f"{fp32.report[key]:.4f} with agreement {options.min_agreement}; best tried: "
-        f"{best_tried[1]}; try a larger --calibration, allow more with --max-drop and "
-        "--min-agreement, or take --precision fp32"
-    )
+) -> Gate | None:
+    """Return the gate: val, of a run filled up with training photos if it is small."""
+    val = source.splits["val"]
+    if not val:
+        return None
+    # Only a run's own training photos are of the same kind as its val, and labelled.
+    own = source.trained_here and options.calibration is None
+    lacking = max(0, _FEWEST_AT_THE_GATE - len(val)) if own else 0
+    samples = val + calibration_samples(source.splits["train"], lacking, seed=1)
+    if len(samples) > len(val):
+        say(f"val is small: the gate looks at {len(samples)} photos, val and some of train")
+    return Gate(samples, evaluator, options.max_drop, options.min_agreement, work)
 
 
-def _headline(evaluator: Evaluator, report: dict[str, Any]) -> str:
-    name = evaluator.headline
-    return f"{name.replace('_', ' ')} {report[name]:.4f}, n {report['n']}"
-
-
-def _describe(rung: Rung, photos: int) -> dict[str, Any]:
-    return {
-        "format": "QDQ, int8 activations and weights, weights per channel",
-        "rung": rung.name,
-        "rounding": "GPTQ, means kept by biases",
-        "reduce_range": rung.reduce_range,
-        "calibration": rung.method.name.lower(),
-        "calibration_photos": photos,
-    }
-
-
-def _candidate(
-    proto: onnx.ModelProto, card: ModelCard, gate: list[Sample], evaluator: Evaluator, work: Path
-) -> _Candidate:
-    answers = evaluator.answers(_session(proto, card, work), gate)
-    return _Candidate(proto, card, answers, evaluator.report(answers, gate))
-
-
-def _gate(run: RunFolder) -> list[Sample]:
-    """Return the photos int8 is judged on: val, filled up with training photos if it is small."""
-    val = run.splits["val"]
-    lacking = max(0, _FEWEST_AT_THE_GATE - len(val))
-    return val + calibration_samples(run.splits["train"], lacking, seed=1)
-
-
-def _with_rejection(best: _Candidate, run: RunFolder, evaluator: Evaluator) -> _Candidate:
+def _with_rejection(best: Candidate, source: Source, evaluator: Evaluator) -> Candidate:
     """Set where this file's own scores, not Keras's, become too weak to be said."""
     reject = best.card.reject
-    if reject is not None and reject.on != "probability":
+    if best.answers is None or (reject is not None and reject.on != "probability"):
         return best
-    val = run.splits["val"]
+    val = source.splits["val"]
     below = evaluator.withhold_below(best.answers[: len(val)], val)
     card = replace(best.card, reject=None if below is None else Reject("probability", below))
     return replace(best, card=card)
@@ -228,45 +250,58 @@ def _withheld(card: ModelCard) -> float | None:
     return reject.below if reject is not None and reject.on == "probability" else None
 
 
-def _score_test(
-    fp32: _Candidate,
-    best: _Candidate,
-    options: ExportOptions,
-    run: RunFolder,
-    evaluator: Evaluator,
-    work: Path,
+def _metrics(
+    fp32: Candidate, best: Candidate, source: Source, evaluator: Evaluator, work: Path
 ) -> dict[str, Any]:
-    """Score fp32 and the chosen file on test, once, after everything is decided."""
-    samples = run.splits["test"]
-    below = _withheld(best.card)
-    before = evaluator.answers(_session(fp32.proto, fp32.card, work), samples)
-    after = evaluator.answers(_session(best.proto, best.card, work), samples)
-    return {
-        "fp32": evaluator.report(before, samples, below),
-        options.precision: evaluator.report(after, samples, below),
-        "agreement": round(evaluator.agreement(before, after), 4),
-    }
+    """Return val's figures, and test's, which is scored here once, after all is decided."""
+    precision, below = best.card.precision, _withheld(best.card)
+
+    def compared(before: Any, after: Any, samples: list[Sample]) -> dict[str, Any]:
+        return {
+            "fp32": evaluator.report(before, samples, None if samples is val else below),
+            precision: evaluator.report(after, samples, below),
+            "agreement": round(evaluator.agreement(before, after), 4),
+        }
+
+    metrics: dict[str, Any] = {"keras": dict(source.measured)} if source.measured else {}
+    val, test = source.splits["val"], source.splits["test"]
+    if val:
+        one, other = (c.answers[: len(val)] for c in (fp32, best))
+        metrics["val"] = compared(one, other, val)
+    if test:
+        one, other = (evaluator.answers(opened(c.proto, c.card, work), test) for c in (fp32, best))
+        metrics["test"] = compared(one, other, test)
+    return metrics
 
 
-def _keras_metrics(run: RunFolder) -> dict[str, Any]:
-    """Return what training measured, less the confusion matrices."""
-    path = run.path / "metrics.json"
-    if not path.is_file():
-        return {}
-    measured = json.loads(path.read_text("utf-8"))
-    return {
-        split: brief(figures) if "confusion" in figures else figures
-        for split, figures in measured.items()
-    }
+def _proving_inputs(source: Source) -> npt.NDArray[np.uint8]:
+    """Return photos of val, or noise and the drawn pattern where there are none."""
+    spec = source.card.input
+    photos = [*source.splits["val"], *source.splits["train"]][:_PARITY_PHOTOS]
+    if photos:
+        return np.concatenate(list(model_inputs(photos, spec)))
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (3, spec.height_px, spec.width_px, 3)).astype(np.uint8)
+    return np.concatenate([noise, _drawn_pattern(spec)[None]])
 
 
-def _session(proto: onnx.ModelProto, card: ModelCard, work: Path) -> Session:
-    """Open a graph the way a device does: from a packed file."""
-    path = work / "candidate.onnx"
-    path.write_bytes(pack(proto, card))
-    return Session(load_model_file(path), SessionOptions("cpu"))
+def _golden_picture(options: ExportOptions, source: Source) -> Image:
+    path = options.golden or next((s.path for s in source.splits["val"]), None)
+    if path is None:
+        return _drawn_pattern(source.card.input)
+    return preprocess(read_image(path).image_bgr, source.card.input)
 
 
-def _golden_picture(options: ExportOptions, run: RunFolder) -> Image:
-    path = options.golden or run.splits["val"][0].path
-    return preprocess(read_image(path).image_bgr, run.card.input)
+def _drawn_pattern(spec: InputSpec) -> Image:
+    """Return a picture with colors, gradients, edges and fine stripes, the same at all times."""
+    height, width = spec.height_px, spec.width_px
+    y, x = np.mgrid[:height, :width]
+    image = np.stack(
+        [255 * x / max(1, width - 1), 255 * y / max(1, height - 1), 128 + 127 * np.sin(x * y / 40)],
+        -1,
+    ).astype(np.uint8)
+    center, radius = (width // 2, height // 2), max(1, min(height, width) // 4)
+    cv2.circle(image, center, radius, (230, 60, 40), -1)
+    cv2.rectangle(image, (width // 8, height // 8), (width // 3, height // 3), (20, 40, 200), -1)
+    image[-height // 6 :, ::2] = 255
+    return image

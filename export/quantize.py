@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import random
 import re
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -33,6 +33,8 @@ __all__ = ["RUNGS", "Quantizer", "Rung", "calibration_samples"]
 
 # A detector's label, x1 y1 x2 y2 of each face; a class may be called 7, but hardly so.
 _BOXES = re.compile(r"|-?[\d.]+( -?[\d.]+){3}(;-?[\d.]+( -?[\d.]+){3})*")
+# Values of all layers of so many photos are held at once: half a gigabyte at 224 px.
+_PORTION = 8
 _WITH_WEIGHTS = ("Conv", "Gemm", "MatMul")
 _QUANTIZED = [*_WITH_WEIGHTS, "Add", "Concat", "MaxPool", "AveragePool", "GlobalAveragePool",
               "Relu", "Clip", "Resize", "Reshape", "Transpose"]  # fmt: skip
@@ -49,6 +51,7 @@ class Rung:
         method: How activation ranges are found.
         first_in_float: Leave the first convolution in float32.
         in_float: Operators left in float32.
+        nodes_in_float: Single nodes left in float32.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Rung:
     method: CalibrationMethod = CalibrationMethod.MinMax
     first_in_float: bool = False
     in_float: tuple[str, ...] = ()
+    nodes_in_float: tuple[str, ...] = ()
 
 
 # Residual sums join two ranges in one, and the head's logits decide near ties.
@@ -105,12 +109,17 @@ def calibration_samples(samples: Sequence[Sample], count: int, seed: int = 0) ->
 
 
 class Quantizer:
-    """Quantizes one model in several ways; what the ways share is done once."""
+    """Quantizes one model in several ways; what the ways share is done once.
+
+    Attributes:
+        prepared: The fp32 graph that is quantized; its nodes have names.
+    """
 
     def __init__(
         self,
         proto: onnx.ModelProto,
         images: Callable[[], Iterator[npt.NDArray[np.uint8]]],
+        count: int,
         work: Path,
     ) -> None:
         """Take the model.
@@ -118,57 +127,96 @@ class Quantizer:
         Args:
             proto: fp32.
             images: Gives the calibration inputs anew, each uint8 (1, H, W, 3).
+            count: How many they are.
             work: Folder for intermediate files.
         """
         self._images = images
+        self._count = count
         self._work = work
         onnx.save(proto, work / "fp32.onnx")
         quant_pre_process(
             str(work / "fp32.onnx"), str(work / "prepared.onnx"), skip_symbolic_shape=True
         )
-        self._prepared = onnx.load(work / "prepared.onnx")
-        for i, node in enumerate(self._prepared.graph.node):
-            node.name = node.name or f"unnamed_{i}"  # what stays in float goes by its name
-        self._rounded: dict[tuple[int, bool], onnx.ModelProto] = {}
+        self.prepared = onnx.load(work / "prepared.onnx")
+        for node in self.prepared.graph.node:
+            # What stays in float goes by its name; tf2onnx's own say nothing of the network.
+            node.name = node.output[0]
+        self._rounded: dict[tuple[object, ...], onnx.ModelProto] = {}
 
     def quantize(self, rung: Rung) -> onnx.ModelProto:
         """Return the int8 model of one way."""
         source, target = (self._work / f"{n}.onnx" for n in ("rounded", "int8"))
         onnx.save(self._rounded_for(rung), source)
-        with contextlib.redirect_stdout(sys.stderr):  # it tells of its histograms
+        with contextlib.redirect_stdout(io.StringIO()):  # it tells of each histogram
             quantize_static(
                 str(source),
                 str(target),
-                _Reader(self._images()),
+                _Reader(self._images(), self._count),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=[kind for kind in _QUANTIZED if kind not in rung.in_float],
-                nodes_to_exclude=_outside(self._prepared, rung.first_in_float),
+                nodes_to_exclude=self._kept(rung),
                 per_channel=True,
                 reduce_range=rung.reduce_range,
                 activation_type=QuantType.QInt8,
                 weight_type=QuantType.QInt8,
                 calibrate_method=rung.method,
+                extra_options={}
+                if rung.method == CalibrationMethod.MinMax
+                else {"CalibStridedMinMax": _PORTION},
             )
-        return onnx.load(target)
+        int8 = onnx.load(target)
+        _read_unrounded(int8, rung.nodes_in_float)
+        return int8
 
     def _rounded_for(self, rung: Rung) -> onnx.ModelProto:
         # What onnxruntime's quantizer takes for a channel's largest weight.
         steps = 64 if rung.reduce_range else 127
-        key = steps, rung.first_in_float
+        key = steps, rung.first_in_float, rung.nodes_in_float
         if key not in self._rounded:
             photos = np.concatenate(list(islice(self._images(), ROUNDING_PHOTOS)))
-            kept = _outside(self._prepared, rung.first_in_float)
-            self._rounded[key] = round_weights(self._prepared, photos, steps, kept)
+            self._rounded[key] = round_weights(self.prepared, photos, steps, self._kept(rung))
         return self._rounded[key]
+
+    def _kept(self, rung: Rung) -> list[str]:
+        return [*_outside(self.prepared, rung.first_in_float), *rung.nodes_in_float]
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, images: Iterator[npt.NDArray[np.uint8]]) -> None:
+    """Gives photos in portions: histograms keep all values of one before they are counted."""
+
+    def __init__(self, images: Iterator[npt.NDArray[np.uint8]], count: int) -> None:
         self._images = images
+        self._count = count
+        self._left = count
+
+    def __len__(self) -> int:
+        return -(-self._count // _PORTION) * _PORTION  # whole portions; the last may fall short
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        self._left = end_index - start_index
 
     def get_next(self) -> dict[str, Any] | None:
-        image = next(self._images, None)
+        image = next(self._images, None) if self._left > 0 else None
+        self._left -= 1
         return None if image is None else {"image": image}
+
+
+def _read_unrounded(int8: onnx.ModelProto, names: Sequence[str]) -> None:
+    """Let layers in float read values before they are rounded to 8 bits.
+
+    Between DequantizeLinear and QuantizeLinear onnxruntime takes a layer with float weights for one
+    that it may quantize itself, with one scale for all channels.
+    """
+    made = {out: node for node in int8.graph.node for out in node.output}
+    for node in int8.graph.node:
+        if node.name not in names:
+            continue
+        for i, name in enumerate(node.input):
+            restored = made.get(name)
+            if restored is not None and restored.op_type == "DequantizeLinear":
+                rounded = made.get(restored.input[0])
+                if rounded is not None and rounded.op_type == "QuantizeLinear":
+                    node.input[i] = rounded.input[0]
 
 
 def _outside(proto: onnx.ModelProto, first: bool) -> list[str]:

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 from onnx import numpy_helper
 
 from export.graph import attribute, drop_unread_weights, part_of
+from export.session import cpu_session
 
 __all__ = ["ROUNDING_PHOTOS", "round_weights"]
 
@@ -208,9 +208,7 @@ def _output_means(proto: onnx.ModelProto, names: list[str], photos: Photos) -> l
 
 def _values(proto: onnx.ModelProto, names: list[str], photos: Photos) -> Iterator[list[Array]]:
     """Yield the named values of the graph, a batch at a time."""
-    session = onnxruntime.InferenceSession(
-        part_of(proto, names).SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = cpu_session(part_of(proto, names))
     source = session.get_inputs()[0].name
     for start in range(0, len(photos), _BATCH):
         yield session.run(names, {source: photos[start : start + _BATCH]})

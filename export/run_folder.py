@@ -10,7 +10,9 @@ from pathlib import Path
 from edge_runtime.model.card import ModelCard
 from export.errors import RunError
 
-__all__ = ["RunFolder", "Sample", "read_run"]
+__all__ = ["RunFolder", "Sample", "is_run_folder", "read_run"]
+
+_NEEDED = ("model.keras", "card.json", "split.csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ class RunFolder:
         return self.path / "model.keras"
 
 
+def is_run_folder(path: Path) -> bool:
+    """Whether a folder is a run's, finished or not."""
+    return any((path / name).is_file() for name in (*_NEEDED, "command.txt"))
+
+
 def read_run(path: Path) -> RunFolder:
     """Read a run folder.
 
@@ -50,7 +57,7 @@ def read_run(path: Path) -> RunFolder:
         RunError: It is not finished, or photos of it are gone.
         CardError: Its card does not parse.
     """
-    for name in ("model.keras", "card.json", "split.csv"):
+    for name in _NEEDED:
         if not (path / name).is_file():
             raise RunError(
                 f"{path}: no {name}; a run folder is what 'python -m train' leaves when it is done"

@@ -10,7 +10,7 @@ from keras import ops
 __all__ = ["Muon", "orthogonal"]
 
 _KERNEL_MOMENTUM = 0.6
-_KERNEL_STEP = 0.2  # of the learning rate, which is that of the other variables
+_KERNEL_STEP = 0.1  # of the learning rate, which is that of the other variables
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan's: singular values to about 0.7 .. 1.2
 _ROUNDS = 3
 _TINY = 1e-7

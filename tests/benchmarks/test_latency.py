@@ -14,7 +14,7 @@ from edge_runtime.errors import OptionError
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A clock that stands still unless a model runs."""
     clock = SimpleNamespace(now=0.0, order=[])
-    monkeypatch.setattr("benchmarks.latency.time.perf_counter", lambda: clock.now)
+    monkeypatch.setattr("edge_runtime.measure.latency.time.perf_counter", lambda: clock.now)
     return clock
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 
+from edge_runtime.errors import OptionError
 from edge_runtime.model.card import InputSpec, ModelCard
 from edge_runtime.model.classifier import Classifier
 from edge_runtime.model.golden import check_golden
@@ -70,10 +72,10 @@ def color_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_export_writes_an_int8_file_that_answers_as_keras_does(
     color_run: Path, tmp_path: Path
 ) -> None:
-    from export.pipeline import ExportOptions, export_run
+    from export.pipeline import ExportOptions, export_model
 
     target, lines = tmp_path / "colors.onnx", []
-    export_run(color_run, target, ExportOptions(), lines.append)
+    export_model(color_run, target, ExportOptions("int8"), lines.append)
 
     proto = onnx.load(target)
     kinds = [node.op_type for node in proto.graph.node]
@@ -104,10 +106,10 @@ def test_export_writes_an_int8_file_that_answers_as_keras_does(
 def test_small_val_is_filled_up_at_the_gate_and_reported_alone(
     color_run: Path, tmp_path: Path
 ) -> None:
-    from export.pipeline import ExportOptions, export_run
+    from export.pipeline import ExportOptions, export_model
 
     lines: list[str] = []
-    export_run(color_run, tmp_path / "colors.onnx", ExportOptions(), lines.append)
+    export_model(color_run, tmp_path / "colors.onnx", ExportOptions("int8"), lines.append)
     assert any("val is small: the gate looks at 30 photos" in line for line in lines)
     card = open_session(tmp_path / "colors.onnx", SessionOptions("cpu")).card
     assert card.metrics["val"]["int8"]["n"] == 10
@@ -116,35 +118,52 @@ def test_small_val_is_filled_up_at_the_gate_and_reported_alone(
 
 
 @QUIET
+def test_photos_nobody_named_calibrate_a_run_and_its_val_alone_judges(
+    color_run: Path, tmp_path: Path
+) -> None:
+    from export.pipeline import ExportOptions, export_model
+
+    loose = tmp_path / "loose"
+    loose.mkdir()
+    for photo in sorted(color_run.parent.glob("*.png"))[:12]:
+        (loose / photo.name).write_bytes(photo.read_bytes())
+    target, lines = tmp_path / "colors.onnx", []
+    export_model(color_run, target, ExportOptions("int8", calibration=loose), lines.append)
+    assert "fp32 at the gate: accuracy 1.0000, n 10" in lines
+    card = open_session(target, SessionOptions("cpu")).card
+    assert card.quantization["calibration_photos"] == 12
+
+
+@QUIET
 @pytest.mark.parametrize(("changed", "passes"), [(1, True), (2, False)])
 def test_where_one_photo_is_more_than_the_allowed_drop_one_may_change(
     color_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: int, passes: bool
 ) -> None:
-    from dataclasses import replace
 
     from export import pipeline
     from export.errors import AccuracyError
+    from export.gate import Gate
 
-    whole = pipeline._candidate
+    whole = Gate.look
 
-    def worse(proto, card, gate, evaluator, work):
-        candidate = whole(proto, card, gate, evaluator, work)
+    def worse(gate, proto, card):
+        candidate = whole(gate, proto, card)
         if card.precision == "fp32":
             return candidate
         answers = candidate.answers.copy()
         answers[:changed] = answers[:changed, ::-1]
-        report = evaluator.report(answers, gate)
+        report = gate._evaluator.report(answers, gate.samples)
         return replace(candidate, answers=answers, report=report)
 
-    monkeypatch.setattr(pipeline, "_candidate", worse)
-    options = pipeline.ExportOptions(calibration=4, min_agreement=0.9)
+    monkeypatch.setattr(Gate, "look", worse)
+    options = pipeline.ExportOptions("int8", calibration_photos=4, min_agreement=0.9)
     lines: list[str] = []
     target = tmp_path / "colors.onnx"
     if passes:
-        pipeline.export_run(color_run, target, options, lines.append)
+        pipeline.export_model(color_run, target, options, lines.append)
     else:
-        with pytest.raises(AccuracyError, match=r"within 3\.34 points of fp32's 1\.0000"):
-            pipeline.export_run(color_run, target, options, lines.append)
+        with pytest.raises(AccuracyError, match=r"within 3\.34 points .* \(accuracy 1\.0000"):
+            pipeline.export_model(color_run, target, options, lines.append)
     assert target.exists() == passes
     assert any("one photo is 3.33 points here" in line for line in lines)
 
@@ -155,27 +174,26 @@ def test_what_is_withheld_is_set_by_the_exported_files_own_scores(
 ) -> None:
     """The run's card withholds below 0.9; all val answers are right, so the file withholds none."""
     import shutil
-    from dataclasses import replace
 
     from edge_runtime.model.card import Reject
-    from export.pipeline import ExportOptions, export_run
+    from export.pipeline import ExportOptions, export_model
 
     run = shutil.copytree(color_run, tmp_path / "run")
     card = ModelCard.from_json((run / "card.json").read_text(), "card.json")
     for reject in (Reject("probability", 0.9), Reject("cosine", 0.4, 0.01)):
         (run / "card.json").write_text(replace(card, reject=reject).to_json())
         target = tmp_path / f"{reject.on}.onnx"
-        export_run(run, target, ExportOptions("fp32"), lambda line: None)
+        export_model(run, target, ExportOptions("fp32"), lambda line: None)
         kept = open_session(target, SessionOptions("cpu")).card.reject
         assert kept == (None if reject.on == "probability" else reject)
 
 
 @QUIET
 def test_fp32_export_keeps_float_weights(color_run: Path, tmp_path: Path) -> None:
-    from export.pipeline import ExportOptions, export_run
+    from export.pipeline import ExportOptions, export_model
 
     target = tmp_path / "colors.onnx"
-    export_run(color_run, target, ExportOptions(precision="fp32"), lambda line: None)
+    export_model(color_run, target, ExportOptions(precision="fp32"), lambda line: None)
     kinds = {node.op_type for node in onnx.load(target).graph.node}
     assert "QuantizeLinear" not in kinds
     assert open_session(target, SessionOptions("cpu")).card.precision == "fp32"
@@ -186,11 +204,12 @@ def test_gate_that_cannot_be_passed_leaves_nothing_and_says_both_numbers(
     color_run: Path, tmp_path: Path
 ) -> None:
     from export.errors import AccuracyError
-    from export.pipeline import ExportOptions, export_run
+    from export.pipeline import ExportOptions, export_model
 
-    options = ExportOptions(max_drop=-1.0, calibration=4)
-    with pytest.raises(AccuracyError, match=r"within -1.0 points of fp32's 1\.0000.*--max-drop"):
-        export_run(color_run, tmp_path / "no.onnx", options, lambda line: None)
+    options = ExportOptions("int8", max_drop=-1.0, calibration_photos=4)
+    expected = r"within -1.0 points .* \(accuracy 1\.0000, n 30\); nearest: .*--max-drop"
+    with pytest.raises(AccuracyError, match=expected):
+        export_model(color_run, tmp_path / "no.onnx", options, lambda line: None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -217,10 +236,10 @@ def test_moved_photo_is_named(color_run: Path, tmp_path: Path) -> None:
 
 @QUIET
 def test_graph_that_differs_from_keras_is_refused(color_run: Path) -> None:
-    from export.convert import check_parity, keras_to_onnx, load_keras
+    from export.convert import check_parity, keras_to_onnx
     from export.errors import ParityError
 
-    model = load_keras(color_run / "model.keras")
+    model = keras.saving.load_model(color_run / "model.keras", compile=False)
     proto = keras_to_onnx(model)
     photos = np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3)).astype(np.uint8)
     assert check_parity(model, proto, photos)["scores"] < 1e-5
@@ -237,7 +256,7 @@ def test_graph_that_differs_from_keras_is_refused(color_run: Path) -> None:
 def test_detector_export_decodes_boxes_in_the_graph_and_keeps_them_in_float(
     tmp_path: Path,
 ) -> None:
-    from export.pipeline import ExportOptions, export_run
+    from export.pipeline import ExportOptions, export_model
     from train.networks.face_detector import decoded_model, detector_network
 
     keras.utils.set_random_seed(0)
@@ -258,8 +277,14 @@ def test_detector_export_decodes_boxes_in_the_graph_and_keeps_them_in_float(
     run = make_run(tmp_path / "run", model, card, samples)
     target = tmp_path / "tiny.onnx"
     # Random weights find nothing: only the mechanics are looked at here.
-    options = ExportOptions(max_drop=100, min_agreement=0, calibration=4)
-    export_run(run, target, options, lambda line: None)
+    options = ExportOptions("int8", max_drop=100, min_agreement=0, calibration_photos=4)
+    export_model(run, target, options, lambda line: None)
+    for more, says in (
+        ({"evaluate": tmp_path}, "--evaluate: a folder has no boxes"),
+        ({"finetune": tmp_path}, "--finetune: learns from a classifier's scores"),
+    ):
+        with pytest.raises(OptionError, match=says):
+            export_model(run, target, replace(options, **more), lambda line: None)
     session = open_session(target, SessionOptions("cpu"))
     out = session.run(photo)
     cells = 8 * 12 + 4 * 6 + 2 * 3

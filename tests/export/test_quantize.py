@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,7 @@ def test_preparation_and_softmax_stay_float_and_the_first_layer_where_asked(
     proto, photos, tmp_path: Path, first_in_float: bool, expected: list[tuple[int, ...]]
 ) -> None:
     rung = next(r for r in RUNGS if r.first_in_float == first_in_float)
-    int8 = Quantizer(proto, lambda: iter(photos), tmp_path).quantize(rung)
+    int8 = Quantizer(proto, lambda: iter(photos), len(photos), tmp_path).quantize(rung)
     assert sorted(quantized_weights(int8)) == expected
     made_by = {out: node.op_type for node in int8.graph.node for out in node.output}
     read_by = {node.name: [made_by.get(i) for i in node.input] for node in int8.graph.node}
@@ -83,16 +84,29 @@ def test_preparation_and_softmax_stay_float_and_the_first_layer_where_asked(
 
 def test_weights_left_in_float_are_not_rounded(proto, photos, tmp_path: Path) -> None:
     rung = next(r for r in RUNGS if r.first_in_float)
-    int8 = Quantizer(proto, lambda: iter(photos), tmp_path).quantize(rung)
+    int8 = Quantizer(proto, lambda: iter(photos), len(photos), tmp_path).quantize(rung)
     before, after = (
         {i.name: numpy_helper.to_array(i) for i in p.graph.initializer} for p in (proto, int8)
     )
     assert np.array_equal(before["first"], after["first"])
 
 
+def test_single_layer_in_float_reads_what_was_not_rounded(proto, photos, tmp_path: Path) -> None:
+    """Between DequantizeLinear and QuantizeLinear onnxruntime would quantize it after all."""
+    rung = replace(RUNGS[0], nodes_in_float=("c",))
+    int8 = Quantizer(proto, lambda: iter(photos), len(photos), tmp_path).quantize(rung)
+    (node,) = (n for n in int8.graph.node if n.name == "c")
+    made_by = {out: n.op_type for n in int8.graph.node for out in n.output}
+    assert made_by[node.input[0]] in ("Conv", "Relu")
+    assert node.input[1] == "second"
+    stored = {i.name: numpy_helper.to_array(i) for i in int8.graph.initializer}
+    before = {i.name: numpy_helper.to_array(i) for i in proto.graph.initializer}
+    np.testing.assert_array_equal(stored["second"], before["second"])
+
+
 @pytest.mark.parametrize("rung", RUNGS, ids=lambda rung: rung.name)
 def test_each_rung_answers_nearly_as_fp32(proto, photos, tmp_path: Path, rung) -> None:
-    int8 = Quantizer(proto, lambda: iter(photos), tmp_path).quantize(rung)
+    int8 = Quantizer(proto, lambda: iter(photos), len(photos), tmp_path).quantize(rung)
     expected, got = (
         onnxruntime.InferenceSession(p.SerializeToString()).run(None, {"image": photos[:, 0]})[0]
         for p in (proto, int8)

@@ -224,8 +224,8 @@ def test_report_of_no_run_is_one_line(run) -> None:
         ),
         pytest.param(
             "export gone out.onnx",
-            "error: gone: no model.keras; a run folder is what 'python -m train' leaves when it "
-            "is done",
+            "error: gone: no such file or folder; expected a run folder of 'python -m train', a "
+            ".keras, .h5 or .hdf5 file, or a SavedModel's folder",
             id="no run",
         ),
     ],

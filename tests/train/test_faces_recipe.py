@@ -92,7 +92,7 @@ def _rows(run: Path, split: str) -> list[dict[str, str]]:
 def test_folders_of_whole_photos_become_a_file_that_names_people(
     album, detector: OnnxFaceDetector, tmp_path: Path
 ) -> None:
-    from export.pipeline import ExportOptions, export_run
+    from export.pipeline import ExportOptions, export_model
 
     people = album("people", ("anna", "ben"), 14)
     strangers = album("strangers", ("dora", "anna"), 12)
@@ -100,7 +100,9 @@ def test_folders_of_whole_photos_become_a_file_that_names_people(
     assert {row["path"].split("/")[0] for row in _rows(run, "train")} == {"faces"}
     moved = run.rename(tmp_path / "moved")  # its faces are inside and move along
     target = tmp_path / "people.onnx"
-    export_run(moved, target, ExportOptions(precision="fp32", calibration=8), lambda line: None)
+    export_model(
+        moved, target, ExportOptions(precision="fp32", calibration_photos=8), lambda line: None
+    )
     session = open_session(target, SessionOptions("cpu", 1))
     assert session.card.labels == ("anna", "ben")
     # Strangers told how alike two people look: 12 x 12 comparisons, each of which may accept half

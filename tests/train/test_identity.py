@@ -186,7 +186,7 @@ def test_network_gets_its_weights_back_from_an_int8_file(
     from train.networks.exported_faces import load_exported
 
     images = [photo[None] for photo in photos]
-    quantizer = Quantizer(onnx.load(exported), lambda: iter(images), tmp_path)
+    quantizer = Quantizer(onnx.load(exported), lambda: iter(images), len(images), tmp_path)
     onnx.save(quantizer.quantize(RUNGS[0]), tmp_path / "int8.onnx")
     fresh = embedding(1)
     load_exported(fresh, tmp_path / "int8.onnx")

@@ -69,7 +69,7 @@ def test_a_kernel_keeps_its_norm_and_gathers_momentum():
     for gradient in gradients:
         gathered = 0.6 * gathered + gradient
         expected *= np.sqrt(6) / np.linalg.norm(expected)
-        expected -= 0.2 * RATE * _orthogonal(gradient + 0.6 * gathered)
+        expected -= 0.1 * RATE * _orthogonal(gradient + 0.6 * gathered)
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 

@@ -653,7 +653,7 @@ def test_detector_interrupted_outside_of_the_epochs_says_how_to_go_on(
 def test_detector_recipe_writes_a_run_folder_that_exports(train_detector, tmp_path: Path) -> None:
     """Two steps of training find nothing; that every part fits the next is what is looked at."""
     from edge_runtime.model.session import SessionOptions, open_session
-    from export.pipeline import ExportOptions, export_run
+    from export.pipeline import ExportOptions, export_model
 
     run = train_detector()
     with (run / "split.csv").open() as file:
@@ -668,8 +668,8 @@ def test_detector_recipe_writes_a_run_folder_that_exports(train_detector, tmp_pa
     assert card.provenance["minutes"] >= 0
 
     target = tmp_path / "detector.onnx"
-    options = ExportOptions(precision="fp32", calibration=2)
-    export_run(run, target, options, lambda line: None)
+    options = ExportOptions(precision="fp32", calibration_photos=2)
+    export_model(run, target, options, lambda line: None)
     session = open_session(target, SessionOptions("cpu", 1))
     photo = np.random.default_rng(1).integers(0, 256, (1, 256, 320, 3)).astype(np.uint8)
     plain, mirrored = (session.run(np.ascontiguousarray(p)) for p in (photo, photo[:, :, ::-1]))

@@ -15,15 +15,15 @@ from edge_runtime.measure.calibration import reliability
 from edge_runtime.measure.confusion import confusion
 from edge_runtime.measure.scoring import SAID_PRECISION
 from edge_runtime.model.card import ModelCard
+from edge_runtime.pages.confusion import WIDEST_MATRIX, confusion_table
+from edge_runtime.pages.frame import section, whole_page
+from edge_runtime.pages.thumbs import thumb
 from train.data.samples import Problem, Sample, truth_of
 from train.report.charts import calibration_chart, curves
-from train.report.style import STYLE
-from train.report.thumbs import thumb
 
 __all__ = ["Answered", "RunFacts", "page"]
 
 _SHOWN = 24
-_WIDEST_MATRIX = 24
 _SURE = 0.8
 
 
@@ -73,24 +73,15 @@ def page(facts: RunFacts) -> str:
     """Return the whole page as HTML."""
     parts = [
         _head(facts),
-        _section("How it learned", _learned(facts)),
-        _section("What it gets right", _right(facts)),
-        _section("Worst mistakes", _mistakes(facts)),
-        _section("Unseen photos", _unseen(facts)),
-        _section("Is 0.9 right 90% of the time?", _calibration(facts)),
-        _section("The photos", _photos(facts)),
-        _section("Labels worth a look", _suspects(facts)),
+        section("How it learned", _learned(facts)),
+        section("What it gets right", _right(facts)),
+        section("Worst mistakes", _mistakes(facts)),
+        section("Unseen photos", _unseen(facts)),
+        section("Is 0.9 right 90% of the time?", _calibration(facts)),
+        section("The photos", _photos(facts)),
+        section("Labels worth a look", _suspects(facts)),
     ]
-    title = escape(f"{facts.card.name}: training report")
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        '<meta name="viewport" content="width=device-width">'
-        f"<style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
-    )
-
-
-def _section(title: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{body}</section>"
+    return whole_page(f"{facts.card.name}: training report", "".join(parts))
 
 
 def _head(facts: RunFacts) -> str:
@@ -152,41 +143,10 @@ def _right(facts: RunFacts) -> str:
         f"{rows}</table>"
     )
     counts = confusion(truth, facts.asked.scores.argmax(1).astype(np.int64), len(labels))
-    if len(labels) <= _WIDEST_MATRIX:
-        return f'<div class="row">{table}{_matrix(counts, labels)}</div>'
-    return f'<div class="row"><div class="tall">{table}</div>{_confused(counts, labels)}</div>'
-
-
-def _matrix(counts: npt.NDArray[np.int64], labels: tuple[str, ...]) -> str:
-    head = "".join(f"<th><span>{escape(label)}</span></th>" for label in labels)
-    body = ""
-    for i, label in enumerate(labels):
-        total = max(1, int(counts[i].sum()))
-        cells = "".join(
-            f'<td style="--share:{counts[i, j] / total:.3f}" class="{"hit" if i == j else "miss"}" '
-            f'title="{escape(label)} taken for {escape(labels[j])}: {counts[i, j]} of {total}">'
-            f"{counts[i, j] or ''}</td>"
-            for j in range(len(labels))
-        )
-        body += f"<tr><th>{escape(label)}</th>{cells}</tr>"
+    if len(labels) <= WIDEST_MATRIX:
+        return f'<div class="row">{table}{confusion_table(counts, labels)}</div>'
     return (
-        '<table class="matrix"><caption>a row a true label, a column an answer</caption>'
-        f"<tr><th></th>{head}</tr>{body}</table>"
-    )
-
-
-def _confused(counts: npt.NDArray[np.int64], labels: tuple[str, ...]) -> str:
-    off = counts.copy()
-    np.fill_diagonal(off, 0)
-    order = np.argsort(-off, axis=None, kind="stable")[:_SHOWN]
-    rows = "".join(
-        f"<tr><td>{escape(labels[i])}</td><td>{escape(labels[j])}</td><td>{off[i, j]}</td></tr>"
-        for i, j in (divmod(int(k), len(labels)) for k in order)
-        if off[i, j]
-    )
-    return (
-        '<table class="figures"><caption>most frequent confusions</caption>'
-        f"<tr><th>is</th><th>taken for</th><th>times</th></tr>{rows}</table>"
+        f'<div class="row"><div class="tall">{table}</div>{confusion_table(counts, labels)}</div>'
     )
 
 
@@ -269,7 +229,7 @@ def _photos(facts: RunFacts) -> str:
     table = (
         f'<table class="figures"><tr><th></th>{head}</tr>{rows}<tr><th>all</th>{total}</tr></table>'
     )
-    if len(facts.card.labels) > _WIDEST_MATRIX:
+    if len(facts.card.labels) > WIDEST_MATRIX:
         table = f'<div class="tall">{table}</div>'
     if not facts.problems:
         return table + "<p>No problem was found in them.</p>"

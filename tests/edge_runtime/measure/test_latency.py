@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edge_runtime.measure.latency import summarize_ms
+from edge_runtime.measure.latency import in_turns, summarize_ms
 
 
 def test_percentiles_of_an_unsorted_list_are_those_of_the_sorted_one() -> None:
@@ -32,3 +32,23 @@ def test_figures_are_plain_numbers() -> None:
 def test_nothing_cannot_be_summarized(nothing) -> None:
     with pytest.raises(ValueError, match="no durations to summarize"):
         summarize_ms(nothing)
+
+
+def test_calls_take_turns_and_neither_is_always_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, order = [0.0], []
+    monkeypatch.setattr("edge_runtime.measure.latency.time.perf_counter", lambda: now[0])
+
+    def call(name: str, seconds: float):
+        def run() -> None:
+            now[0] += seconds
+            order.append(name)
+
+        return run
+
+    taken = in_turns({"quick": call("quick", 0.25), "slow": call("slow", 2.0)}, 3, 0.5)
+    assert {n: [len(turn) for turn in turns] for n, turns in taken.items()} == {
+        "quick": [2, 2, 2], "slow": [1, 1, 1]
+    }  # fmt: skip
+    assert taken["quick"][0] == [0.25, 0.25]
+    warm, *turns = ("".join(n[0] for n in order)[i : i + 3] for i in range(0, 12, 3))
+    assert (warm, turns) == ("qqs", ["sqq", "qqs", "sqq"])

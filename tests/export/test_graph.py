@@ -1,0 +1,76 @@
+"""Parts cut out of a graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from export.graph import attribute, drop_unread_weights, part_between, part_of
+
+
+@pytest.fixture
+def proto() -> onnx.ModelProto:
+    """From x in integers: f = x, a = 2 f, b = a + 5, c = 10 b, d = a - 1."""
+    numbers = {"two": 2, "five": 5, "ten": 10, "one": 1}
+    nodes = [
+        helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["f", "two"], ["a"]),
+        helper.make_node("Add", ["a", "five"], ["b"]),
+        helper.make_node("Mul", ["b", "ten"], ["c"]),
+        helper.make_node("Sub", ["a", "one"], ["d"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "chain",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, ["n"])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in ("c", "d")],
+        [numpy_helper.from_array(np.float32(v), name) for name, v in numbers.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def answers(proto: onnx.ModelProto, given: np.ndarray) -> list[list[float]]:
+    """Return what a graph of one input answers."""
+    session = onnxruntime.InferenceSession(proto.SerializeToString())
+    (entry,) = session.get_inputs()
+    return [value.tolist() for value in session.run(None, {entry.name: given})]
+
+
+def test_part_between_two_values_takes_the_first_as_its_only_input(proto) -> None:
+    part = part_between(proto, "a", "c")
+    assert [i.name for i in part.graph.input] == ["a"]
+    assert [node.output[0] for node in part.graph.node] == ["b", "c"]
+    assert sorted(i.name for i in part.graph.initializer) == ["five", "ten"]
+    assert answers(part, np.array([0.5, 1], np.float32)) == [[55.0, 60.0]]
+
+
+def test_part_between_a_value_and_the_next_is_one_node(proto) -> None:
+    part = part_between(proto, "a", "d")
+    assert [node.op_type for node in part.graph.node] == ["Sub"]
+    assert answers(part, np.array([3], np.float32)) == [[2.0]]
+
+
+def test_part_of_named_values_begins_at_the_graphs_own_input(proto) -> None:
+    part = part_of(proto, ["d", "b"])
+    assert [node.output[0] for node in part.graph.node] == ["f", "a", "b", "d"]
+    assert answers(part, np.array([4], np.uint8)) == [[7.0], [13.0]]
+
+
+def test_parts_read_the_operators_of_their_graph(proto) -> None:
+    part = part_between(proto, "a", "b")
+    assert [(o.domain, o.version) for o in part.opset_import] == [("", 17)]
+    assert part.ir_version == 8
+
+
+def test_attribute_that_is_not_there_is_the_operators_own(proto) -> None:
+    assert attribute(proto.graph.node[0], "to", 0) == TensorProto.FLOAT
+    assert attribute(proto.graph.node[1], "group", 1) == 1
+
+
+def test_weights_no_node_reads_are_dropped(proto) -> None:
+    del proto.graph.node[3:]
+    drop_unread_weights(proto)
+    assert [i.name for i in proto.graph.initializer] == ["two", "five"]
