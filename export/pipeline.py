@@ -8,24 +8,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.errors import OptionError
 from edge_runtime.files import check_writable, write_whole
-from edge_runtime.media.image import read_image
-from edge_runtime.model.card import InputSpec, ModelCard, Reject
+from edge_runtime.model.card import ModelCard, Reject
 from edge_runtime.model.golden import make_golden
-from edge_runtime.model.preprocess import Image, preprocess
 from export.convert import OPSET, check_parity, keras_to_onnx
 from export.description import Description
 from export.errors import AccuracyError
-from export.evaluate import Evaluator, evaluator_for, model_inputs
+from export.evaluate import Evaluator, evaluator_for
 from export.gate import Candidate, Gate, Verdict, opened
 from export.half import beyond_half, to_half
 from export.ladder import Step, climb, refusal, time_beside
 from export.package import pack
+from export.pictures import golden_input, proving_inputs
 from export.quantize import calibration_samples
 from export.report import ExportFacts, write_export_report
 from export.run_folder import Sample
@@ -33,7 +31,6 @@ from export.source import Source, open_source
 
 __all__ = ["ExportOptions", "export_model"]
 
-_PARITY_PHOTOS = 16
 # With fewer val photos one answer is more than a quarter of a point; training photos then fill up
 # the gate.
 _FEWEST_AT_THE_GATE = 400
@@ -100,9 +97,9 @@ def export_model(
         options.calibration_photos, say,
     )  # fmt: skip
     _expect_photos_for(options, source)
-    golden_picture = _golden_picture(options, source)
+    golden_picture = golden_input(options.golden, source)
     proto = keras_to_onnx(source.model, options.opset)
-    proving = _proving_inputs(source)
+    proving = proving_inputs(source)
     parity = check_parity(source.model, proto, proving)
     say("parity with Keras: " + ", ".join(f"{k} within {v:.1e}" for k, v in parity.items()))
 
@@ -192,7 +189,8 @@ def _half(
     work: Path,
     say: Callable[[str], None],
 ) -> Step:
-    card = replace(fp32.card, precision="fp16")
+    described = {"format": "fp16 weights and values, softmax and both ends fp32"}
+    card = replace(fp32.card, precision="fp16", quantization=described)
     proto = to_half(fp32.proto)
     if gate is None:
         candidate = Candidate(proto, card, None, {}, len(pack(proto, card)))
@@ -272,36 +270,3 @@ def _metrics(
         one, other = (evaluator.answers(opened(c.proto, c.card, work), test) for c in (fp32, best))
         metrics["test"] = compared(one, other, test)
     return metrics
-
-
-def _proving_inputs(source: Source) -> npt.NDArray[np.uint8]:
-    """Return photos of val, or noise and the drawn pattern where there are none."""
-    spec = source.card.input
-    photos = [*source.splits["val"], *source.splits["train"]][:_PARITY_PHOTOS]
-    if photos:
-        return np.concatenate(list(model_inputs(photos, spec)))
-    rng = np.random.default_rng(0)
-    noise = rng.integers(0, 256, (3, spec.height_px, spec.width_px, 3)).astype(np.uint8)
-    return np.concatenate([noise, _drawn_pattern(spec)[None]])
-
-
-def _golden_picture(options: ExportOptions, source: Source) -> Image:
-    path = options.golden or next((s.path for s in source.splits["val"]), None)
-    if path is None:
-        return _drawn_pattern(source.card.input)
-    return preprocess(read_image(path).image_bgr, source.card.input)
-
-
-def _drawn_pattern(spec: InputSpec) -> Image:
-    """Return a picture with colors, gradients, edges and fine stripes, the same at all times."""
-    height, width = spec.height_px, spec.width_px
-    y, x = np.mgrid[:height, :width]
-    image = np.stack(
-        [255 * x / max(1, width - 1), 255 * y / max(1, height - 1), 128 + 127 * np.sin(x * y / 40)],
-        -1,
-    ).astype(np.uint8)
-    center, radius = (width // 2, height // 2), max(1, min(height, width) // 4)
-    cv2.circle(image, center, radius, (230, 60, 40), -1)
-    cv2.rectangle(image, (width // 8, height // 8), (width // 3, height // 3), (20, 40, 200), -1)
-    image[-height // 6 :, ::2] = 255
-    return image

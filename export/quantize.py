@@ -25,6 +25,7 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from edge_runtime.apps.progress import progress
 from export.graph import attribute
 from export.rounding import ROUNDING_PHOTOS, round_weights
 from export.run_folder import Sample
@@ -147,11 +148,14 @@ class Quantizer:
         """Return the int8 model of one way."""
         source, target = (self._work / f"{n}.onnx" for n in ("rounded", "int8"))
         onnx.save(self._rounded_for(rung), source)
-        with contextlib.redirect_stdout(io.StringIO()):  # it tells of each histogram
+        with (
+            progress(f"calibrating: {rung.name}", self._count) as step,
+            contextlib.redirect_stdout(io.StringIO()),  # it tells of each histogram
+        ):
             quantize_static(
                 str(source),
                 str(target),
-                _Reader(self._images(), self._count),
+                _Reader(self._images(), self._count, step),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=[kind for kind in _QUANTIZED if kind not in rung.in_float],
                 nodes_to_exclude=self._kept(rung),
@@ -184,8 +188,11 @@ class Quantizer:
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
     """Gives photos in portions: histograms keep all values of one before they are counted."""
 
-    def __init__(self, images: Iterator[npt.NDArray[np.uint8]], count: int) -> None:
+    def __init__(
+        self, images: Iterator[npt.NDArray[np.uint8]], count: int, step: Callable[[], None]
+    ) -> None:
         self._images = images
+        self._step = step
         self._count = count
         self._left = count
 
@@ -198,7 +205,10 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
     def get_next(self) -> dict[str, Any] | None:
         image = next(self._images, None) if self._left > 0 else None
         self._left -= 1
-        return None if image is None else {"image": image}
+        if image is None:
+            return None
+        self._step()
+        return {"image": image}
 
 
 def _read_unrounded(int8: onnx.ModelProto, names: Sequence[str]) -> None:

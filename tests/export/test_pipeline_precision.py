@@ -208,9 +208,9 @@ def test_without_photos_the_self_test_is_a_drawn_picture(exported, small, wide) 
 
 @pytest.mark.parametrize("side", [1, 2, 5])
 def test_drawn_picture_fits_any_size(side: int) -> None:
-    from export.pipeline import _drawn_pattern
+    from export.pictures import drawn_pattern
 
-    picture = _drawn_pattern(InputSpec(side, 3 * side))
+    picture = drawn_pattern(InputSpec(side, 3 * side))
     assert (picture.shape, picture.dtype) == ((side, 3 * side, 3), np.uint8)
 
 
