@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy.typing as npt
 import onnx
 
-__all__ = ["attribute", "drop_unread_weights", "part_between", "part_of"]
+__all__ = ["attribute", "drop_unread_weights", "part_from", "part_of"]
 
 
 def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
@@ -23,10 +24,23 @@ def part_of(proto: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
     return _part(proto, names, proto.graph.input)
 
 
-def part_between(proto: onnx.ModelProto, source: str, name: str) -> onnx.ModelProto:
-    """Return the part of a model that computes one float value from another, its only input."""
-    given = onnx.helper.make_tensor_value_info(source, onnx.TensorProto.FLOAT, None)
-    return _part(proto, [name], [given])
+def part_from(
+    proto: onnx.ModelProto, given: Mapping[str, npt.NDArray[Any]], name: str
+) -> onnx.ModelProto:
+    """Return the part of a model that computes one value from others, which are its inputs.
+
+    Args:
+        proto: The model.
+        given: Values of the kinds that will be fed.
+        name: Of the value wanted.
+    """
+    inputs = [
+        onnx.helper.make_tensor_value_info(
+            n, onnx.helper.np_dtype_to_tensor_dtype(value.dtype), None
+        )
+        for n, value in given.items()
+    ]
+    return _part(proto, [name], inputs)
 
 
 def _part(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
-from export.graph import part_between, part_of
+from export.graph import part_from, part_of
 from export.session import cpu_session
 
 __all__ = ["LayerNoise", "layer_noise"]
@@ -67,7 +67,7 @@ def layer_noise(fp32: onnx.ModelProto, int8: onnx.ModelProto, photos: Photos) ->
         exact = _values(fp32, [name for _, *ends in some for name in ends], photos)
         reached = _values(int8, [out for _, _, out in some], photos)
         for layer, source, out in some:
-            (own,) = _run(part_between(int8, source, out), exact[source])
+            (own,) = _run(part_from(int8, {source: exact[source]}, out), exact[source])
             low, high = ranges.get(out, (-np.inf, np.inf))
             noises = (
                 _ratio_db(exact[out], np.clip(value, low, high)) for value in (own, reached[out])

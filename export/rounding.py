@@ -17,7 +17,7 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
-from export.graph import attribute, drop_unread_weights, part_of
+from export.graph import attribute, drop_unread_weights, part_from, part_of
 from export.session import cpu_session
 
 __all__ = ["ROUNDING_PHOTOS", "round_weights"]
@@ -138,10 +138,12 @@ def round_weights(
         return out
     wanted = _output_means(proto, [c.node.output[0] for c in convolutions], photos)
     rng = np.random.default_rng(0)
-    for convolution, output_mean in zip(convolutions, wanted, strict=True):
+    seen = _Seen(out, photos)
+    for place, (convolution, output_mean) in enumerate(zip(convolutions, wanted, strict=True)):
         moments = _Moments(convolution, -(-len(photos) // _BATCH), rng)
-        for inputs in _values(out, [convolution.node.input[0]], photos):
-            moments.add(inputs[0])
+        seen.drop_all_but_for([c.node.input[0] for c in convolutions[place:]])
+        for inputs in seen.batches(convolution.node.input[0]):
+            moments.add(inputs)
         weights = convolution.weights
         rows = weights.reshape(convolution.groups, weights.shape[0] // convolution.groups, -1)
         covariance = moments.covariance
@@ -153,6 +155,7 @@ def round_weights(
         )
         mean = np.einsum("gow,gw->go", rounded, moments.mean).reshape(-1)
         _set(out, convolution.node, rounded.reshape(weights.shape), output_mean - mean)
+        seen.batches(convolution.node.output[0])  # the next start here
     drop_unread_weights(out)
     return out
 
@@ -204,6 +207,49 @@ def _output_means(proto: onnx.ModelProto, names: list[str], photos: Photos) -> l
         for batch in _values(proto, names, photos)
     ]
     return [np.concatenate(means).mean(0) for means in zip(*batches, strict=True)]
+
+
+class _Seen:
+    """Values of a graph for some photos, each computed once from those already there.
+
+    They are kept batch by batch: a network that looks twice has more rows inside than it is given.
+    """
+
+    def __init__(self, proto: onnx.ModelProto, photos: Photos) -> None:
+        self._proto = proto
+        starts = range(0, len(photos), _BATCH)
+        self._values: dict[str, list[Any]] = {
+            proto.graph.input[0].name: [photos[i : i + _BATCH] for i in starts]
+        }
+        self._makers = {name: node for node in proto.graph.node for name in node.output}
+
+    def batches(self, name: str) -> list[Any]:
+        """Return a value for each batch; weights before it must not change any more."""
+        if name not in self._values:
+            names = sorted(self._needed_for([name]))
+            given = [dict(zip(names, row, strict=True))
+                     for row in zip(*(self._values[n] for n in names), strict=True)]  # fmt: skip
+            session = cpu_session(part_from(self._proto, given[0], name))
+            self._values[name] = [session.run(None, row)[0] for row in given]
+        return self._values[name]
+
+    def drop_all_but_for(self, names: list[str]) -> None:
+        """Forget what none of the named values is computed from."""
+        needed = self._needed_for(names)
+        self._values = {n: v for n, v in self._values.items() if n in needed}
+
+    def _needed_for(self, names: list[str]) -> set[str]:
+        """Return the values at hand that others are computed from."""
+        needed, looked_at, open_names = set(), set(names), list(names)
+        while open_names:
+            name = open_names.pop()
+            if name in self._values:
+                needed.add(name)
+            elif name in self._makers:
+                before = set(self._makers[name].input) - looked_at
+                looked_at |= before
+                open_names += before
+        return needed
 
 
 def _values(proto: onnx.ModelProto, names: list[str], photos: Photos) -> Iterator[list[Array]]:

@@ -8,7 +8,9 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from export.graph import attribute, drop_unread_weights, part_between, part_of
+from export.graph import attribute, drop_unread_weights, part_from, part_of
+
+A = np.zeros(2, np.float32)
 
 
 @pytest.fixture
@@ -39,18 +41,27 @@ def answers(proto: onnx.ModelProto, given: np.ndarray) -> list[list[float]]:
     return [value.tolist() for value in session.run(None, {entry.name: given})]
 
 
-def test_part_between_two_values_takes_the_first_as_its_only_input(proto) -> None:
-    part = part_between(proto, "a", "c")
+def test_part_from_one_value_to_another_takes_the_first_as_its_only_input(proto) -> None:
+    part = part_from(proto, {"a": A}, "c")
     assert [i.name for i in part.graph.input] == ["a"]
     assert [node.output[0] for node in part.graph.node] == ["b", "c"]
     assert sorted(i.name for i in part.graph.initializer) == ["five", "ten"]
     assert answers(part, np.array([0.5, 1], np.float32)) == [[55.0, 60.0]]
 
 
-def test_part_between_a_value_and_the_next_is_one_node(proto) -> None:
-    part = part_between(proto, "a", "d")
+def test_part_from_a_value_and_the_next_is_one_node(proto) -> None:
+    part = part_from(proto, {"a": A}, "d")
     assert [node.op_type for node in part.graph.node] == ["Sub"]
     assert answers(part, np.array([3], np.float32)) == [[2.0]]
+
+
+def test_part_from_two_values_reads_both_and_nothing_before_them(proto) -> None:
+    proto.graph.node.append(helper.make_node("Add", ["f", "c"], ["e"]))
+    part = part_from(proto, {"f": A, "b": A}, "e")
+    assert [node.output[0] for node in part.graph.node] == ["c", "e"]
+    session = onnxruntime.InferenceSession(part.SerializeToString())
+    given = {"f": np.array([3], np.float32), "b": np.array([11], np.float32)}
+    assert session.run(None, given)[0].tolist() == [113.0]
 
 
 def test_part_of_named_values_begins_at_the_graphs_own_input(proto) -> None:
@@ -60,7 +71,7 @@ def test_part_of_named_values_begins_at_the_graphs_own_input(proto) -> None:
 
 
 def test_parts_read_the_operators_of_their_graph(proto) -> None:
-    part = part_between(proto, "a", "b")
+    part = part_from(proto, {"a": A}, "b")
     assert [(o.domain, o.version) for o in part.opset_import] == [("", 17)]
     assert part.ir_version == 8
 

@@ -135,3 +135,25 @@ def test_rows_are_counted_where_the_network_looks_twice() -> None:
     photos = smooth_photos(rng)
     expected, got = answers(proto, photos), answers(round_weights(proto, photos, 64), photos)
     assert np.square(got - expected).mean() < 1e-3 * np.square(expected).mean()
+
+
+def test_rows_of_a_batch_stay_together_where_two_looks_become_one() -> None:
+    """The second layer sees both looks of a picture, each a row of the first layer's batch."""
+    rng = np.random.default_rng(4)
+    proto = network(rng, pads=[1, 1, 1, 1])
+    first, *between, second = proto.graph.node
+    assert (first.op_type, second.op_type) == ("Cast", "Conv")
+    nodes = [
+        helper.make_node("Concat", ["image", "image"], ["both"], axis=0),
+        first, *between,
+        helper.make_node("Split", [second.input[0]], ["left", "right"], axis=0),
+        helper.make_node("Max", ["left", "right"], ["larger"]),
+        second,
+    ]  # fmt: skip
+    first.input[0], second.input[0] = "both", "larger"
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
+    photos = smooth_photos(rng)[:37]  # the last batch is smaller
+    expected, got = answers(proto, photos), answers(round_weights(proto, photos, 64), photos)
+    assert len(expected) == 37
+    assert np.square(got - expected).mean() < 1e-3 * np.square(expected).mean()
