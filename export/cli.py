@@ -13,6 +13,8 @@ import typer
 
 from edge_runtime.cli_errors import EdgeCommand, native_noise_silenced
 from edge_runtime.errors import OptionError
+from export.description import described_by_options
+from export.options import ExportOptions
 
 app = typer.Typer(
     add_completion=False,
@@ -20,12 +22,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+_DEFAULT = ExportOptions()
+_UNTOLD = ("license_note", "report")  # the card has the one, the other is beside the point
 _PRECISIONS = ("auto", "int8", "fp16", "fp32")
 _OPSETS = (13, 18)  # 13 has scales per channel; from 19 on Resize and others read otherwise
 
 
 @app.command(cls=EdgeCommand, no_args_is_help=True)
 def export(
+    context: typer.Context,
     model: Annotated[
         Path,
         typer.Argument(
@@ -46,25 +51,27 @@ def export(
         Path | None,
         typer.Option(help="Folder of photos to train int8 on, if nothing else passes; no labels."),
     ] = None,
-    finetune_epochs: Annotated[int, typer.Option(min=1, help="How often each of them.")] = 4,
+    finetune_epochs: Annotated[
+        int, typer.Option(min=1, help="How often each of them.")
+    ] = _DEFAULT.finetune_epochs,
     precision: Annotated[
         str, typer.Option(help="int8, fp16 or fp32; auto: the smallest that passes the gate.")
-    ] = "auto",
+    ] = _DEFAULT.precision,
     max_drop: Annotated[
         float,
         typer.Option(
             min=0, help="Points of accuracy that may be lost; one photo, if that is more."
         ),
-    ] = 0.5,
+    ] = _DEFAULT.max_drop,
     min_agreement: Annotated[
         float, typer.Option(min=0, max=1, help="Share of answers equal to fp32's.")
-    ] = 0.98,
+    ] = _DEFAULT.min_agreement,
     calibration_photos: Annotated[
         int, typer.Option(min=8, help="How many photos set the ranges, as many of each class.")
-    ] = 256,
+    ] = _DEFAULT.calibration_photos,
     opset: Annotated[
         int, typer.Option(min=_OPSETS[0], max=_OPSETS[1], help="Version of ONNX's operators.")
-    ] = 17,
+    ] = _DEFAULT.opset,
     golden: Annotated[
         Path | None, typer.Option(help="Picture for the self-test; default: first gate photo.")
     ] = None,
@@ -121,43 +128,33 @@ def export(
         raise OptionError(f"--precision {precision}: expected {', '.join(_PRECISIONS)}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with native_noise_silenced():
-        from export.description import described_by_options
-        from export.pipeline import ExportOptions, export_model
+        from export.pipeline import export_model
 
     given = {
         "labels": labels, "color": color, "mean": mean, "scale": scale, "resize": resize,
         "size": size, "region": region, "face_margin": face_margin, "softmax": softmax or None,
         "name": name,
     }  # fmt: skip
-    described = described_by_options(given)
-    command = ["python", "-m", "export", model.resolve().name, output.name]
-    asked: dict[str, tuple[object, object]] = {
-        "--calibration": (_name(calibration), None),
-        "--evaluate": (_name(evaluate), None),
-        "--finetune": (_name(finetune), None),
-        "--finetune-epochs": (finetune_epochs, 4),
-        "--precision": (precision, "auto"),
-        "--max-drop": (max_drop, 0.5),
-        "--min-agreement": (min_agreement, 0.98),
-        "--calibration-photos": (calibration_photos, 256),
-        "--opset": (opset, 17),
-        "--golden": (_name(golden), None),
-        **{f"--{k.replace('_', '-')}": (v or None, None) for k, v in given.items()},
-        "--labels": (_name(Path(labels)) if labels and Path(labels).is_file() else labels, ""),
-    }
-    for option, (value, default) in asked.items():
-        if value is True:
-            command.append(option)
-        elif value != default:
-            command += [option, str(value)]
     options = ExportOptions(
         precision, max_drop, min_agreement, calibration, evaluate, finetune, finetune_epochs,
-        calibration_photos, opset, golden, report, described,
-        provenance=(("data_license", license_note), ("export", shlex.join(command))),
+        calibration_photos, opset, golden, report, described_by_options(given),
+        provenance=(("data_license", license_note), ("export", _command(context))),
     )  # fmt: skip
     export_model(model, output, options, lambda line: print(line, file=sys.stderr))
 
 
-def _name(path: Path | None) -> str | None:
-    """Return a path as a card may tell it: without the folders of this machine."""
-    return None if path is None else path.resolve().name
+def _command(context: typer.Context) -> str:
+    """Return the command as a card may tell it: paths without the folders of this machine."""
+    words = ["python", "-m", "export"]
+    for parameter in context.command.params:
+        name, value = str(parameter.name), context.params.get(str(parameter.name))
+        source = context.get_parameter_source(name)
+        if name in _UNTOLD or source is None or source.name != "COMMANDLINE":
+            continue
+        is_path = parameter.type.name == "path" or (name == "labels" and Path(str(value)).is_file())
+        told = Path(str(value)).resolve().name if is_path else str(value)
+        if parameter.param_type_name == "argument":
+            words.append(told)
+        else:
+            words += [parameter.opts[0]] if value is True else [parameter.opts[0], told]
+    return shlex.join(words)

@@ -17,12 +17,10 @@ import onnxruntime
 from onnx import numpy_helper
 
 from export.errors import KerasError, ParityError
+from export.options import OPSET
 from export.session import cpu_session
 
-__all__ = ["OPSET", "check_parity", "keras_to_onnx"]
-
-# onnxruntime reads 17 since 1.12 (2022), the oldest one vendors still ship for their boards.
-OPSET = 17
+__all__ = ["check_parity", "keras_to_onnx"]
 
 _ELEMENTWISE = {"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,13 @@ from edge_runtime.errors import OptionError
 from edge_runtime.files import check_writable, write_whole
 from edge_runtime.model.card import ModelCard, Reject
 from edge_runtime.model.golden import make_golden
-from export.convert import OPSET, check_parity, keras_to_onnx
-from export.description import Description
+from export.convert import check_parity, keras_to_onnx
 from export.errors import AccuracyError
 from export.evaluate import Evaluator, evaluator_for
 from export.gate import Candidate, Gate, Verdict, opened
 from export.half import beyond_half, to_half
 from export.ladder import Step, climb, refusal, time_beside
+from export.options import ExportOptions
 from export.package import pack
 from export.pictures import golden_input, proving_inputs
 from export.quantize import calibration_samples
@@ -29,47 +29,11 @@ from export.report import ExportFacts, write_export_report
 from export.run_folder import Sample
 from export.source import Source, open_source
 
-__all__ = ["ExportOptions", "export_model"]
+__all__ = ["export_model"]
 
 # With fewer val photos one answer is more than a quarter of a point; training photos then fill up
 # the gate.
 _FEWEST_AT_THE_GATE = 400
-
-
-@dataclass(frozen=True, slots=True)
-class ExportOptions:
-    """What the user may set.
-
-    Attributes:
-        precision: `int8`, `fp16` or `fp32`; `auto` is the smallest that passes the gate.
-        max_drop: Points of accuracy that may be lost at the gate; where one photo is more than
-            that, one.
-        min_agreement: Share of answers a smaller file must have in common with fp32.
-        calibration: Folder of photos that set the int8 ranges; None takes a run's.
-        evaluate: Folder of photos the gate looks at; None takes a run's val.
-        finetune: Folder of photos to train int8 on where nothing else passes; None trains nothing.
-        finetune_epochs: How often each of them.
-        calibration_photos: How many photos set the ranges at most, as many of each class.
-        opset: Version of ONNX's operators.
-        golden: Picture for the golden sample; None takes the gate's first photo.
-        report: Page to write, .html, with a .json beside it, also where nothing passed.
-        described: What a model that is none of ours does not say of itself.
-        provenance: Added to the card's, as the data set's license.
-    """
-
-    precision: str = "auto"
-    max_drop: float = 0.5
-    min_agreement: float = 0.98
-    calibration: Path | None = None
-    evaluate: Path | None = None
-    finetune: Path | None = None
-    finetune_epochs: int = 4
-    calibration_photos: int = 256
-    opset: int = OPSET
-    golden: Path | None = None
-    report: Path | None = None
-    described: Description = field(default_factory=Description)
-    provenance: tuple[tuple[str, str], ...] = ()
 
 
 def export_model(

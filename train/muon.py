@@ -22,8 +22,8 @@ class Muon(keras.optimizers.SGD):  # type: ignore[misc]
 
     After Jordan 2024, "Muon: an optimizer for hidden layers in neural networks", as his CIFAR-10
     runs use it: a kernel, read as a matrix of outputs by inputs, keeps the norm sqrt(outputs), and
-    its step is the momentum brought near the closest orthogonal matrix. Measured on `objects`, 6
-    epochs, 9,997 held-out training photos: 0.873 against 0.857 with SGD; a step costs 2% more.
+    its step is the momentum brought near the closest orthogonal matrix. With steps twice as large
+    `objects` learned less: after 17 epochs 0.66 of its mixed training photos right, against 0.72.
     `keras.optimizers.Muon` leaves kernels of four dimensions to AdamW.
     """
 

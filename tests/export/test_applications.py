@@ -96,7 +96,8 @@ def test_network_becomes_a_file_that_answers_as_it_does(
     title: str, network, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from export.description import Description
-    from export.pipeline import ExportOptions, export_model
+    from export.options import ExportOptions
+    from export.pipeline import export_model
 
     monkeypatch.setattr("export.ladder._TURNS", 2)
     monkeypatch.setattr("export.ladder._TURN_S", 0.0)

@@ -72,7 +72,8 @@ def color_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_export_writes_an_int8_file_that_answers_as_keras_does(
     color_run: Path, tmp_path: Path
 ) -> None:
-    from export.pipeline import ExportOptions, export_model
+    from export.options import ExportOptions
+    from export.pipeline import export_model
 
     target, lines = tmp_path / "colors.onnx", []
     export_model(color_run, target, ExportOptions("int8"), lines.append)
@@ -106,7 +107,8 @@ def test_export_writes_an_int8_file_that_answers_as_keras_does(
 def test_small_val_is_filled_up_at_the_gate_and_reported_alone(
     color_run: Path, tmp_path: Path
 ) -> None:
-    from export.pipeline import ExportOptions, export_model
+    from export.options import ExportOptions
+    from export.pipeline import export_model
 
     lines: list[str] = []
     export_model(color_run, tmp_path / "colors.onnx", ExportOptions("int8"), lines.append)
@@ -121,7 +123,8 @@ def test_small_val_is_filled_up_at_the_gate_and_reported_alone(
 def test_photos_nobody_named_calibrate_a_run_and_its_val_alone_judges(
     color_run: Path, tmp_path: Path
 ) -> None:
-    from export.pipeline import ExportOptions, export_model
+    from export.options import ExportOptions
+    from export.pipeline import export_model
 
     loose = tmp_path / "loose"
     loose.mkdir()
@@ -139,10 +142,10 @@ def test_photos_nobody_named_calibrate_a_run_and_its_val_alone_judges(
 def test_where_one_photo_is_more_than_the_allowed_drop_one_may_change(
     color_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: int, passes: bool
 ) -> None:
-
     from export import pipeline
     from export.errors import AccuracyError
     from export.gate import Gate
+    from export.options import ExportOptions
 
     whole = Gate.look
 
@@ -156,7 +159,7 @@ def test_where_one_photo_is_more_than_the_allowed_drop_one_may_change(
         return replace(candidate, answers=answers, report=report)
 
     monkeypatch.setattr(Gate, "look", worse)
-    options = pipeline.ExportOptions("int8", calibration_photos=4, min_agreement=0.9)
+    options = ExportOptions("int8", calibration_photos=4, min_agreement=0.9)
     lines: list[str] = []
     target = tmp_path / "colors.onnx"
     if passes:
@@ -176,7 +179,8 @@ def test_what_is_withheld_is_set_by_the_exported_files_own_scores(
     import shutil
 
     from edge_runtime.model.card import Reject
-    from export.pipeline import ExportOptions, export_model
+    from export.options import ExportOptions
+    from export.pipeline import export_model
 
     run = shutil.copytree(color_run, tmp_path / "run")
     card = ModelCard.from_json((run / "card.json").read_text(), "card.json")
@@ -190,7 +194,8 @@ def test_what_is_withheld_is_set_by_the_exported_files_own_scores(
 
 @QUIET
 def test_fp32_export_keeps_float_weights(color_run: Path, tmp_path: Path) -> None:
-    from export.pipeline import ExportOptions, export_model
+    from export.options import ExportOptions
+    from export.pipeline import export_model
 
     target = tmp_path / "colors.onnx"
     export_model(color_run, target, ExportOptions(precision="fp32"), lambda line: None)
@@ -204,7 +209,8 @@ def test_gate_that_cannot_be_passed_leaves_nothing_and_says_both_numbers(
     color_run: Path, tmp_path: Path
 ) -> None:
     from export.errors import AccuracyError
-    from export.pipeline import ExportOptions, export_model
+    from export.options import ExportOptions
+    from export.pipeline import export_model
 
     options = ExportOptions("int8", max_drop=-1.0, calibration_photos=4)
     expected = r"within -1.0 points .* \(accuracy 1\.0000, n 30\); nearest: .*--max-drop"
@@ -256,7 +262,8 @@ def test_graph_that_differs_from_keras_is_refused(color_run: Path) -> None:
 def test_detector_export_decodes_boxes_in_the_graph_and_keeps_them_in_float(
     tmp_path: Path,
 ) -> None:
-    from export.pipeline import ExportOptions, export_model
+    from export.options import ExportOptions
+    from export.pipeline import export_model
     from train.networks.face_detector import decoded_model, detector_network
 
     keras.utils.set_random_seed(0)

@@ -72,7 +72,8 @@ def exported() -> Callable[..., tuple[Session, list[str]]]:
     """Export to out.onnx; return it, opened, and the lines that were said."""
 
     def run(path: Path, **options: Any) -> tuple[Session, list[str]]:
-        from export.pipeline import ExportOptions, export_model
+        from export.options import ExportOptions
+        from export.pipeline import export_model
 
         lines: list[str] = []
         out = Path("out.onnx")

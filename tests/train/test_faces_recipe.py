@@ -92,7 +92,8 @@ def _rows(run: Path, split: str) -> list[dict[str, str]]:
 def test_folders_of_whole_photos_become_a_file_that_names_people(
     album, detector: OnnxFaceDetector, tmp_path: Path
 ) -> None:
-    from export.pipeline import ExportOptions, export_model
+    from export.options import ExportOptions
+    from export.pipeline import export_model
 
     people = album("people", ("anna", "ben"), 14)
     strangers = album("strangers", ("dora", "anna"), 12)

@@ -653,7 +653,8 @@ def test_detector_interrupted_outside_of_the_epochs_says_how_to_go_on(
 def test_detector_recipe_writes_a_run_folder_that_exports(train_detector, tmp_path: Path) -> None:
     """Two steps of training find nothing; that every part fits the next is what is looked at."""
     from edge_runtime.model.session import SessionOptions, open_session
-    from export.pipeline import ExportOptions, export_model
+    from export.options import ExportOptions
+    from export.pipeline import export_model
 
     run = train_detector()
     with (run / "split.csv").open() as file:

@@ -143,11 +143,9 @@ def _right(facts: RunFacts) -> str:
         f"{rows}</table>"
     )
     counts = confusion(truth, facts.asked.scores.argmax(1).astype(np.int64), len(labels))
-    if len(labels) <= WIDEST_MATRIX:
-        return f'<div class="row">{table}{confusion_table(counts, labels)}</div>'
-    return (
-        f'<div class="row"><div class="tall">{table}</div>{confusion_table(counts, labels)}</div>'
-    )
+    if len(labels) > WIDEST_MATRIX:
+        table = f'<div class="tall">{table}</div>'
+    return f'<div class="row">{table}{confusion_table(counts, labels)}</div>'
 
 
 def _mistakes(facts: RunFacts) -> str:
