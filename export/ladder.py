@@ -140,7 +140,7 @@ def time_beside(fp32: Candidate, tried: Candidate, picture: Any, work: Path) -> 
 
 def _described(rung: Rung, photos: int) -> dict[str, Any]:
     return {
-        "format": "QDQ, int8 activations and weights, weights per channel",
+        "format": "QDQ, uint8 activations, int8 weights per channel",
         "rung": rung.name,
         "rounding": "GPTQ, means kept by biases",
         "reduce_range": rung.reduce_range,

@@ -27,6 +27,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from edge_runtime.apps.progress import progress
 from export.graph import attribute
+from export.padding import pad_depthwise
 from export.rounding import ROUNDING_PHOTOS, round_weights
 from export.run_folder import Sample
 
@@ -69,18 +70,23 @@ _SUMS_AND_HEAD = ("Add", "MatMul", "Gemm", "GlobalAveragePool")
 # In the order they are tried; the first that passes the gate wins. 7-bit weights come first
 # although 8-bit ones measure slightly better here: a machine with VNNI cannot see what
 # saturation does on one without. The first convolution costs little time, and where the network
-# stretches a photo's contrast before it, 8 bits for all photos leave a dull one few steps.
+# stretches a photo's contrast before it, 8 bits for all photos leave a dull one few steps. Other
+# ranges cost no time at all.
 RUNGS = (
     Rung("minmax, 7-bit weights"),
     Rung("minmax, 7-bit weights, first convolution in float", first_in_float=True),
     Rung(
-        "minmax, 7-bit weights, first convolution, sums and head in float",
+        "percentile, 7-bit weights, first convolution in float",
+        method=CalibrationMethod.Percentile,
         first_in_float=True,
-        in_float=_SUMS_AND_HEAD,
     ),
     Rung(
-        "percentile, 7-bit weights, first convolution, sums and head in float",
-        method=CalibrationMethod.Percentile,
+        "entropy, 7-bit weights, first convolution in float",
+        method=CalibrationMethod.Entropy,
+        first_in_float=True,
+    ),
+    Rung(
+        "minmax, 7-bit weights, first convolution, sums and head in float",
         first_in_float=True,
         in_float=_SUMS_AND_HEAD,
     ),
@@ -138,7 +144,7 @@ class Quantizer:
         quant_pre_process(
             str(work / "fp32.onnx"), str(work / "prepared.onnx"), skip_symbolic_shape=True
         )
-        self.prepared = onnx.load(work / "prepared.onnx")
+        self.prepared = pad_depthwise(onnx.load(work / "prepared.onnx"))
         for node in self.prepared.graph.node:
             # What stays in float goes by its name; tf2onnx's own say nothing of the network.
             node.name = node.output[0]
@@ -161,7 +167,9 @@ class Quantizer:
                 nodes_to_exclude=self._kept(rung),
                 per_channel=True,
                 reduce_range=rung.reduce_range,
-                activation_type=QuantType.QInt8,
+                # Signed ones onnxruntime turns to unsigned where one node reads them, and leaves a
+                # convolution between the two kinds in float: half of a network with branches.
+                activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
                 calibrate_method=rung.method,
                 extra_options={}

@@ -114,6 +114,47 @@ def test_each_rung_answers_nearly_as_fp32(proto, photos, tmp_path: Path, rung) -
     assert 1e-6 < np.abs(got - expected).max() < 0.02
 
 
+def test_branches_leave_no_convolution_in_float(photos, tmp_path: Path) -> None:
+    """Of a value that two nodes read onnxruntime fuses the convolutions only if it is unsigned."""
+    rng = np.random.default_rng(0)
+    weights = {
+        "w0": rng.normal(0, 0.01, (16, 3, 3, 3)),
+        "w1": rng.normal(0, 0.1, (16, 16, 3, 3)),
+        "w2": rng.normal(0, 0.1, (16, 16, 3, 3)),
+        "w3": rng.normal(0, 0.1, (16, 16, 3, 3)),
+    }
+    pads = {"pads": [1, 1, 1, 1]}
+    nodes = [
+        ("Cast", ["image"], "float", {"to": TensorProto.FLOAT}),
+        ("Transpose", ["float"], "planes", {"perm": [0, 3, 1, 2]}),
+        ("Conv", ["planes", "w0"], "c0", pads),
+        ("Relu", ["c0"], "r0", {}),
+        ("Conv", ["r0", "w1"], "c1", pads),
+        ("Relu", ["c1"], "r1", {}),
+        ("Conv", ["r1", "w2"], "c2", pads),
+        ("Add", ["r0", "c2"], "sum", {}),
+        ("Relu", ["sum"], "r2", {}),
+        ("Conv", ["r2", "w3"], "c3", pads),
+        ("GlobalAveragePool", ["c3"], "d", {}),
+        ("Flatten", ["d"], "e", {}),
+        ("Softmax", ["e"], "scores", {}),
+    ]
+    graph = helper.make_graph(
+        [helper.make_node(op, given, [out], name=out, **more) for op, given, out, more in nodes],
+        "network",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", SIZE, SIZE, 3])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 16])],
+        [numpy_helper.from_array(w.astype(np.float32), name) for name, w in weights.items()],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    int8 = Quantizer(proto, lambda: iter(photos), len(photos), tmp_path).quantize(RUNGS[0])
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    onnxruntime.InferenceSession(int8.SerializeToString(), options)
+    kinds = [node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node]
+    assert (kinds.count("QLinearConv"), kinds.count("Conv")) == (4, 0)
+
+
 @pytest.mark.parametrize("names", [("7", "8", "2024"), ("a", "b", "c")])
 def test_calibration_takes_as_many_photos_of_each_class(names: tuple[str, ...]) -> None:
     counts = dict(zip(names, (100, 10, 10), strict=True))
