@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.faces.boxes import FaceBox, iou
+from edge_runtime.faces.boxes import FaceBox
 from edge_runtime.faces.detector import OnnxFaceDetector
 from edge_runtime.measure.confusion import agreement
-from edge_runtime.measure.detection import FAINTEST, detection_report
+from edge_runtime.measure.detection import FAINTEST, detection_report, faces_in_common
 from edge_runtime.measure.scoring import brief, score_report, withhold_below
 from edge_runtime.media.image import read_for, read_image
 from edge_runtime.model.card import InputSpec
@@ -24,7 +24,6 @@ from export.run_folder import Sample
 __all__ = ["Evaluator", "evaluator_for", "model_inputs"]
 
 _BATCH = 64
-_SURE, _FAINT = 0.5, 0.3
 
 
 def model_inputs(samples: Iterable[Sample], spec: InputSpec) -> Iterator[Image]:
@@ -163,22 +162,10 @@ class _Detection:
         return None
 
     def agreement(self, a: list[list[FaceBox]], b: list[list[FaceBox]]) -> float:
-        """Return how many sure faces of either the other has too, at IoU 0.7 or more."""
-        matched = total = 0
-        for one, other in [*zip(a, b, strict=True), *zip(b, a, strict=True)]:
-            sure = _boxes([f for f in one if f.score >= _SURE])
-            known = _boxes([f for f in other if f.score >= _FAINT])
-            total += len(sure)
-            if len(sure) and len(known):
-                matched += int((iou(sure, known).max(1) >= 0.7).sum())
-        return matched / total if total else 1.0
+        return faces_in_common(a, b)
 
     def difference(self, a: list[list[FaceBox]], b: list[list[FaceBox]]) -> dict[str, float]:
         return {}
-
-
-def _boxes(faces: Sequence[FaceBox]) -> npt.NDArray[np.float32]:
-    return np.array([f.box for f in faces], np.float32).reshape(-1, 4)
 
 
 def _truth(sample: Sample) -> npt.NDArray[np.float32]:

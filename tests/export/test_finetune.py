@@ -103,14 +103,14 @@ def test_spoiled_weights_come_near_fp32s_answers(fp32, spoiled, photos, monkeypa
     monkeypatch.setattr(finetune, "_LEARNING_RATE", 0.5)
     monkeypatch.setattr(finetune, "_BATCH", 8)
     lines: list[str] = []
-    tuned = finetune.fine_tuned(fp32, spoiled, photos, SPEC, 8, lines.append)
+    tuned = finetune.fine_tuned(fp32, spoiled, photos, SPEC, 24, lines.append)
     before, after = (_apart(fp32, p, photos) for p in (spoiled, tuned))
     assert before > 0.02
     assert after < before / 3, (before, after, lines)
-    assert len(lines) == 8
+    assert len(lines) == 24
     first, last = (float(line.rsplit(" ", 1)[1]) for line in (lines[0], lines[-1]))
     assert last < first / 3
-    assert lines[0].startswith("fine-tuning, epoch 1 of 8: divergence from fp32 0.")
+    assert lines[0].startswith("fine-tuning, epoch 1 of 24: divergence from fp32 0.")
 
 
 def test_photos_are_seen_in_another_order_and_never_the_same(photos) -> None:
