@@ -17,7 +17,8 @@ from edge_runtime.apps.progress import progress
 from edge_runtime.errors import OptionError, SourceError
 from edge_runtime.faces.boxes import FaceBox
 from edge_runtime.faces.detector import found_faces
-from edge_runtime.measure.detection import FAINTEST, detection_report
+from edge_runtime.measure.confusion import agreement
+from edge_runtime.measure.detection import FAINTEST, detection_report, faces_in_common
 from edge_runtime.measure.machine import describe_machine
 from edge_runtime.measure.scoring import brief, score_report
 from edge_runtime.media.image import read_for, read_image
@@ -47,8 +48,9 @@ def measure_accuracy(
 
     Returns:
         Accuracy of each with n, 95% interval, precision, recall and calibration (detectors:
-        average precision at IoU 0.5 over faces of 24 px or more); multiply-accumulates; latencies
-        and their ratio, see `benchmarks.latency`.
+        average precision at IoU 0.5 over faces of 24 px or more); the share of fp32's answers that
+        the others give too, and of its bytes; multiply-accumulates; latencies and their ratio, see
+        `benchmarks.latency`.
 
     Raises:
         SourceError: There are no test rows.
@@ -72,7 +74,7 @@ def measure_accuracy(
     with progress("asking", len(rows)) as step:
         test = score(askers, rows, card, subsets, step)
     return {
-        "schema": 3,
+        "schema": 4,
         "command": f"python -m benchmarks accuracy --model {card.name} --run RUN"
         + (" --fp32 FILE" if fp32 else "")
         + "".join(f" --subset {name}=DIR" for name in subsets),
@@ -82,6 +84,11 @@ def measure_accuracy(
             "sha256": card.sha256,
             "precision": card.precision,
             "bytes": path.stat().st_size,
+            **(
+                {"bytes_of_fp32": round(path.stat().st_size / fp32.stat().st_size, 4)}
+                if fp32
+                else {}
+            ),
             "labels": len(card.labels),
             "input": [card.input.height_px, card.input.width_px],
             "macs": count_macs(path),
@@ -144,9 +151,11 @@ def _score_classifier(
     truth = np.array([card.labels.index(label) for _, label in rows], np.int64)
     below = card.reject.below if card.reject and card.reject.on == "probability" else None
     out: dict[str, Any] = {}
-    for name, parts in answers.items():
-        scores = np.concatenate(parts)
+    joined = {name: np.concatenate(parts) for name, parts in answers.items()}
+    for name, scores in joined.items():
         out[name] = brief(score_report(scores, truth, card.labels, below))
+        if "fp32" in joined and name != "fp32":
+            out[name]["agreement_with_fp32"] = round(agreement(scores, joined["fp32"]), 4)
         for subset, folder in subsets.items():
             out[name].setdefault("subsets", {})[subset] = _closed(scores, truth, card, folder)
     return out
@@ -191,4 +200,9 @@ def _score_detector(
         numbers = [row.split() for row in label.split(";") if row]
         truth.append(np.array(numbers, np.float32).reshape(-1, 4))
         step()
-    return {name: detection_report(answers, truth) for name, answers in found.items()}
+    out = {name: detection_report(answers, truth) for name, answers in found.items()}
+    for name, answers in found.items():
+        if "fp32" in found and name != "fp32":
+            common = faces_in_common(answers, found["fp32"])
+            out[name]["agreement_with_fp32"] = round(common, 4)
+    return out

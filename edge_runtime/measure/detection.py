@@ -13,6 +13,7 @@ from edge_runtime.faces.boxes import FaceBox, iou
 
 __all__ = [
     "COUNTED_FROM_PX", "FAINTEST", "DetectionFigures", "average_precision", "detection_report",
+    "faces_in_common",
 ]  # fmt: skip
 
 # Shorter side, in photo pixels, from which this project counts an annotated face: half the boxes
@@ -20,6 +21,8 @@ __all__ = [
 COUNTED_FROM_PX = 24.0
 
 FAINTEST = 0.02  # detections with a smaller score do not move average precision
+_SURE, _FAINT = 0.5, 0.3  # a face just above one score may be just below it in another file
+_SAME_FACE = 0.7  # overlap
 
 Floats = npt.NDArray[np.float32]
 
@@ -113,13 +116,7 @@ def detection_report(
     Returns:
         average_precision at IoU 0.5, recall, faces that count, n pictures, counted_from_px.
     """
-    rows = [
-        (
-            np.array([f.box for f in faces], np.float32).reshape(-1, 4),
-            np.array([f.score for f in faces], np.float32),
-        )
-        for faces in found
-    ]
+    rows = [(_boxes(faces), np.array([f.score for f in faces], np.float32)) for faces in found]
     figures = average_precision(rows, annotated, COUNTED_FROM_PX)
     return {
         "average_precision": round(figures.average_precision, 4),
@@ -128,6 +125,27 @@ def detection_report(
         "n": figures.pictures,
         "counted_from_px": COUNTED_FROM_PX,
     }
+
+
+def faces_in_common(a: Sequence[Sequence[FaceBox]], b: Sequence[Sequence[FaceBox]]) -> float:
+    """Return how many sure faces of either detector the other has too, at IoU 0.7 or more.
+
+    Args:
+        a: For each picture the faces one detector found.
+        b: The other's.
+    """
+    matched = total = 0
+    for one, other in [*zip(a, b, strict=True), *zip(b, a, strict=True)]:
+        sure = _boxes([f for f in one if f.score >= _SURE])
+        known = _boxes([f for f in other if f.score >= _FAINT])
+        total += len(sure)
+        if len(sure) and len(known):
+            matched += int((iou(sure, known).max(1) >= _SAME_FACE).sum())
+    return matched / total if total else 1.0
+
+
+def _boxes(faces: Sequence[FaceBox]) -> Floats:
+    return np.array([f.box for f in faces], np.float32).reshape(-1, 4)
 
 
 def _shorter_side(boxes: Floats) -> Floats:

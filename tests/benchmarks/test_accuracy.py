@@ -69,6 +69,21 @@ def test_each_way_is_scored_on_the_test_photos(run: Path, model: Path) -> None:
 
 
 @pytest.mark.usefixtures("answers_as_keras")
+def test_files_are_compared_with_fp32(run: Path, model: Path, write_colors) -> None:
+    fp32 = write_colors(
+        golden=True,
+        precision="fp32",
+        provenance={"weights_sha256": hashlib.sha256(b"weights").hexdigest()},
+    )
+    figures = measure_accuracy(str(model), run, fp32, {})
+    assert figures["test"]["int8"]["agreement_with_fp32"] == 1.0
+    assert figures["test"]["keras"]["agreement_with_fp32"] == round(2 / 6, 4)
+    assert "agreement_with_fp32" not in figures["test"]["fp32"]
+    expected = model.stat().st_size / fp32.stat().st_size
+    assert figures["model"]["bytes_of_fp32"] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.usefixtures("answers_as_keras")
 def test_subset_is_asked_about_its_own_labels_alone(run: Path, model: Path) -> None:
     for name in ("red", "blue"):
         (run / "some" / name).mkdir(parents=True)
@@ -121,7 +136,7 @@ def test_detector_is_scored_in_pixels_of_the_photo(
     monkeypatch.setattr("benchmarks.accuracy.measure_latency", lambda files: {})
     monkeypatch.setattr("benchmarks.accuracy.count_macs", lambda path: 0)
     test = measure_accuracy(str(detector_model), run, None, {})["test"]
-    assert test["keras"] == test["fp32"]
+    assert test["keras"] == {**test["fp32"], "agreement_with_fp32": 1.0}
     assert (test["fp32"]["faces"], test["fp32"]["n"]) == (4, 3)
     assert test["fp32"]["recall"] == 0.75
 

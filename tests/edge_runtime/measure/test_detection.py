@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from edge_runtime.measure.detection import average_precision
+from edge_runtime.faces.boxes import FaceBox
+from edge_runtime.measure.detection import average_precision, faces_in_common
 
 A, B, C = (0, 0, 40, 40), (100, 0, 140, 40), (200, 0, 240, 40)
 FAR, SMALL = (400, 400, 440, 440), (300, 0, 310, 10)
@@ -122,3 +123,24 @@ def test_no_face_that_counts_is_refused() -> None:
 def test_pictures_that_do_not_pair_are_refused() -> None:
     with pytest.raises(ValueError, match="1 pictures with detections, 2 annotated"):
         average_precision([_found((A, 0.9))], [_truth(A), _truth(B)], 20.0)
+
+
+def _faces(*boxes_with_scores) -> list[FaceBox]:
+    landmarks = np.zeros((5, 2), np.float32)
+    return [FaceBox(np.array(b, np.float32), s, landmarks) for b, s in boxes_with_scores]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "share"),
+    [
+        pytest.param([(A, 0.9)], [(A, 0.8)], 1.0, id="the same"),
+        pytest.param([(A, 0.9)], [(A, 0.4)], 1.0, id="less sure"),
+        pytest.param([(A, 0.9)], [(A, 0.2)], 0.0, id="hardly seen"),
+        pytest.param([(A, 0.9), (B, 0.8)], [(A, 0.9)], 2 / 3, id="one of three sure faces alone"),
+        pytest.param([(A, 0.9)], [((20, 0, 60, 40), 0.9)], 0.0, id="elsewhere"),
+        pytest.param([(A, 0.4)], [], 1.0, id="nothing sure"),
+    ],
+)
+def test_faces_in_common_are_those_either_is_sure_of(one, other, share) -> None:
+    pair = [_faces(*one)], [_faces(*other)]
+    assert faces_in_common(*pair) == faces_in_common(*pair[::-1]) == pytest.approx(share)
