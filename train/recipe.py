@@ -28,6 +28,10 @@ class Plan:
         backbone: Which backbone, where `network` is None; see `train.networks.backbones`.
         weights: What the backbone starts from: imagenet, none, a file, or `SHIPPED`.
         size_px: Side of the input.
+        enlarged_px: Side to which a backbone's graph enlarges the input, where pictures are smaller
+            than what it has learned to see; 0 leaves them.
+        settled: Whether a backbone's batch statistics stay as they came: a few hundred photos would
+            have them follow the batches rather than the world.
         epochs: Passes over the training photos.
         batch: Photos a step.
         optimizer: adamw, adam, sgd (Nesterov, momentum 0.85), or muon (see `train.muon`).
@@ -50,6 +54,8 @@ class Plan:
     epochs: int
     batch: int = 128
     backbone: str = ""
+    enlarged_px: int = 0
+    settled: bool = True
     weights: str = "imagenet"
     optimizer: Literal["adamw", "adam", "sgd", "muon"] = "adamw"
     learning_rate: float = 1e-3

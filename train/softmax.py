@@ -25,7 +25,7 @@ def train_softmax(job: Job) -> Trained:
     plan, spec, classes = job.plan, job.spec, len(job.labels)
     keras.config.set_dtype_policy(choose_policy(job.options.precision, job.plan.depthwise))
     if plan.network is None:
-        model = transfer_network(spec, classes, plan.backbone, plan.weights)
+        model = transfer_network(spec, classes, plan.backbone, plan.weights, plan.enlarged_px)
     else:
         model = _built(plan.network, spec, classes)
     seconds = 0.0
@@ -38,7 +38,7 @@ def train_softmax(job: Job) -> Trained:
         seconds = time.monotonic() - began
     if not plan.frozen:
         if plan.backbone:
-            unfreeze_backbone(model, statistics=not learned)
+            unfreeze_backbone(model, statistics=not (learned and plan.settled))
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=plan.label_smoothing)
         taught = job.dataset.of("train")
         targets = (
@@ -47,9 +47,10 @@ def train_softmax(job: Job) -> Trained:
         seconds += fit_photos(model, job, taught, targets, job.labels, loss)
     keras.config.set_dtype_policy("float32")
     build = plan.deployed or plan.network
-    final = (
-        build(spec, classes) if build else transfer_network(spec, classes, plan.backbone, "none")
-    )
+    if build is not None:
+        final = build(spec, classes)
+    else:
+        final = transfer_network(spec, classes, plan.backbone, "none", plan.enlarged_px)
     final.set_weights(model.get_weights())
     return Trained(final, seconds)
 

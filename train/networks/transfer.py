@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from edge_runtime.model.card import InputSpec
 from train.networks.backbones import backbone_features
@@ -14,7 +14,12 @@ _FEATURES = "features"
 
 
 def transfer_network(
-    spec: InputSpec, classes: int, backbone: str, weights: str, dropout: float = 0.2
+    spec: InputSpec,
+    classes: int,
+    backbone: str,
+    weights: str,
+    enlarged_px: int = 0,
+    dropout: float = 0.2,
 ) -> keras.Model:
     """Build a backbone, an average over its last map, dropout and one dense layer.
 
@@ -23,10 +28,15 @@ def transfer_network(
         classes: Outputs.
         backbone: See `train.networks.backbones.BACKBONES`.
         weights: `imagenet`, `none` or a file.
+        enlarged_px: Side of what the backbone sees; 0 for the input itself.
         dropout: Before the head.
     """
     image = keras.Input((spec.height_px, spec.width_px, 3), dtype="uint8", name="image")
-    x = backbone_features(backbone, weights, image)
+    seen = image
+    if enlarged_px:
+        side = (enlarged_px, enlarged_px)
+        seen = ops.image.resize(ops.cast(image, "float32"), side, interpolation="bilinear")
+    x = backbone_features(backbone, weights, seen)
     x = layers.GlobalAveragePooling2D(name=_FEATURES)(x)
     x = layers.Dropout(dropout)(x)
     scores = layers.Dense(classes, activation="softmax", name="scores", dtype="float32")(x)
@@ -45,10 +55,6 @@ def freeze_backbone(model: keras.Model) -> None:
 
 
 def unfreeze_backbone(model: keras.Model, statistics: bool) -> None:
-    """Let all learn; the statistics of batch normalization only where asked.
-
-    With a few hundred photos they would follow the batches rather than the world; a backbone that
-    starts from nothing has none yet.
-    """
+    """Let all learn; batch normalization and its statistics only where asked."""
     for layer in model.layers:
         layer.trainable = statistics or not isinstance(layer, layers.BatchNormalization)

@@ -15,6 +15,19 @@ __all__ = ["RECIPE"]
 RECIPE = Recipe(
     name="objects",
     plans={
+        "transfer": Plan(
+            None,
+            backbone="mobilenet-0.75",
+            size_px=32,
+            enlarged_px=112,
+            settled=False,
+            epochs=12,
+            batch=64,
+            learning_rate=5e-4,
+            weight_decay=5e-2,
+            label_smoothing=0.1,
+            augment=small_picture,
+        ),
         "residual": Plan(
             pooled_residual,
             deployed=pooled_residual_deployed,
