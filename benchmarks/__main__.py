@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -62,11 +63,7 @@ def accuracy(
     from benchmarks.accuracy import measure_accuracy
     from benchmarks.latency import was_busy
 
-    parts = [part.partition("=") for part in subset or ()]
-    wrong = next((name + sign for name, sign, folder in parts if not folder), None)
-    if wrong is not None:
-        raise OptionError(f"--subset {wrong}: expected NAME=DIR")
-    figures = measure_accuracy(model, run, fp32, {name: Path(folder) for name, _, folder in parts})
+    figures = measure_accuracy(model, run, fp32, _pairs("--subset", "NAME=DIR", subset or ()))
     _write(f"accuracy-{figures['model']['name']}", figures)
     if was_busy(figures["latency_ms"]):
         print("the machine was busy: measure again for the latencies", file=sys.stderr)
@@ -111,6 +108,21 @@ def false_faces(
 
 
 @app.command()
+def export(
+    engines: Annotated[
+        list[str], typer.Option(help="MODEL=RUN: a model file or shipped name, and its run.")
+    ],
+    network: Annotated[
+        list[Path], typer.Option(help="Run of a classifier, to quantize with and without care.")
+    ],
+) -> None:
+    """int8 beside OpenVINO's and LiteRT's, and beside quantizing with nothing set."""
+    from benchmarks.export import measure_export
+
+    _write("export", measure_export(_pairs("--engines", "MODEL=RUN", engines), network))
+
+
+@app.command()
 def faces(
     data: Annotated[
         Path,
@@ -130,6 +142,14 @@ def faces(
         clips=data / "clips", pairs=pairs, lfw=data / "lfw", held=data / "held", orl=data / "orl",
     )  # fmt: skip
     _write("faces", measure_faces(detector, model, sets, anchors, seed))
+
+
+def _pairs(option: str, form: str, words: Sequence[str]) -> dict[str, Path]:
+    parts = [word.partition("=") for word in words]
+    wrong = next((name + sign for name, sign, path in parts if not path), None)
+    if wrong is not None:
+        raise OptionError(f"{option} {wrong}: expected {form}")
+    return {name: Path(path) for name, _, path in parts}
 
 
 def _write(name: str, figures: dict[str, object]) -> None:

@@ -30,8 +30,8 @@ CLASSIFIERS = {
     "objects": (
         "Objects in small pictures, from a folder a class.",
         "--data cifar10/",
-        ("residual", "seed"),
-        _NO_BACKBONE | _NO_FACES | _NO_VOTES,
+        ("transfer", "residual", "seed"),
+        _NO_FACES | _NO_VOTES,
     ),
     "pets": (
         "Cat or dog, or any few kinds of photos, from a folder a class, by transfer.",

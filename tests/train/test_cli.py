@@ -22,7 +22,7 @@ SHARED = {
     "--deterministic", "--seed", "--resume", "--help",
 }  # fmt: skip
 OWN = {
-    "objects": set(),
+    "objects": {"--backbone", "--weights"},
     "pets": {"--backbone", "--weights"},
     "expression": {"--votes"},
     "faces": {"--backbone", "--weights", "--background", "--for-gallery"},
@@ -98,7 +98,7 @@ def test_help_needs_no_keras(tmp_path: Path, checkout_env: dict[str, str]) -> No
 
 @pytest.mark.parametrize(
     "words",
-    ["expression --backbone vgg16", "objects --votes a.csv", "objects --weights none",
+    ["expression --backbone vgg16", "objects --votes a.csv", "expression --weights none",
      "pets --background people", "faces --votes a.csv"],
 )  # fmt: skip
 def test_option_of_another_recipe_is_unknown(run, words: str) -> None:
