@@ -24,6 +24,7 @@ from edge_runtime.model.classifier import Classifier
 from edge_runtime.model.golden import make_golden
 from edge_runtime.model.session import Session, SessionOptions, open_session
 from export.package import pack
+from tests.written_run import write_run
 
 ROOT = Path(__file__).parents[1]
 LABELS = ("red", "green", "blue")
@@ -462,3 +463,35 @@ def file_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[_FileServer]:
         running.shutdown()
         thread.join()
     gc.collect()  # a connection left open is this test's failure, not a later one's
+
+
+@pytest.fixture(scope="session")
+def color_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose model tells red from blue photos, with weights set by hand."""
+    keras = pytest.importorskip("keras")
+    root = tmp_path_factory.mktemp("colors")
+    rng = np.random.default_rng(0)
+    samples = []
+    for i in range(40):
+        label = ("red", "blue")[i // 2 % 2]
+        image = rng.integers(0, 120, (24, 24, 3)).astype(np.uint8)
+        image[..., 2 if label == "red" else 0] = rng.integers(150, 256)
+        cv2.imwrite(str(root / f"{i}.png"), image)
+        samples.append((root / f"{i}.png", label))
+    image = keras.Input((24, 24, 3), dtype="uint8", name="image")
+    x = keras.layers.Rescaling(1 / 255.0)(image)
+    x = keras.layers.Conv2D(8, 3, use_bias=False)(x)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.ReLU()(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    x = keras.layers.Dense(2, activation="softmax", name="scores")(x)
+    model = keras.Model(image, x)
+    kernel = np.zeros((3, 3, 3, 8), np.float32)
+    kernel[1, 1, 0, :4] = 1
+    kernel[1, 1, 2, 4:] = 1
+    model.layers[2].set_weights([kernel])
+    head = np.zeros((8, 2), np.float32)
+    head[:4, 0] = head[4:, 1] = 1.5
+    model.layers[-1].set_weights([head, np.zeros(2, np.float32)])
+    card = ModelCard("colors", "classification", ("red", "blue"), InputSpec(24, 24))
+    return write_run(root / "run", model, card, samples)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,56 +15,13 @@ from edge_runtime.model.card import InputSpec, ModelCard
 from edge_runtime.model.classifier import Classifier
 from edge_runtime.model.golden import check_golden
 from edge_runtime.model.session import SessionOptions, open_session
+from tests.written_run import write_run
 
 pytestmark = pytest.mark.tensorflow
 keras = pytest.importorskip("keras")
 
 # tf2onnx and onnxruntime's quantizer warn of their own doings, and no other way was offered.
 QUIET = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-
-
-def make_run(folder: Path, model: object, card: ModelCard, samples: list[tuple[Path, str]]) -> Path:
-    """Write a run folder as `python -m train` does."""
-    folder.mkdir(exist_ok=True)
-    model.save(folder / "model.keras")  # type: ignore[attr-defined]
-    (folder / "card.json").write_text(card.to_json())
-    with (folder / "split.csv").open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(("path", "label", "split"))
-        splits = ("train", "train", "val", "test")
-        rows.writerows((p, label, splits[i % 4]) for i, (p, label) in enumerate(samples))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def color_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run whose model tells red from blue photos, with weights set by hand."""
-    root = tmp_path_factory.mktemp("colors")
-    rng = np.random.default_rng(0)
-    samples = []
-    for i in range(40):
-        label = ("red", "blue")[i // 2 % 2]
-        image = rng.integers(0, 120, (24, 24, 3)).astype(np.uint8)
-        image[..., 2 if label == "red" else 0] = rng.integers(150, 256)
-        cv2.imwrite(str(root / f"{i}.png"), image)
-        samples.append((root / f"{i}.png", label))
-    image = keras.Input((24, 24, 3), dtype="uint8", name="image")
-    x = keras.layers.Rescaling(1 / 255.0)(image)
-    x = keras.layers.Conv2D(8, 3, use_bias=False)(x)
-    x = keras.layers.BatchNormalization()(x)
-    x = keras.layers.ReLU()(x)
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    x = keras.layers.Dense(2, activation="softmax", name="scores")(x)
-    model = keras.Model(image, x)
-    kernel = np.zeros((3, 3, 3, 8), np.float32)
-    kernel[1, 1, 0, :4] = 1
-    kernel[1, 1, 2, 4:] = 1
-    model.layers[2].set_weights([kernel])
-    head = np.zeros((8, 2), np.float32)
-    head[:4, 0] = head[4:, 1] = 1.5
-    model.layers[-1].set_weights([head, np.zeros(2, np.float32)])
-    card = ModelCard("colors", "classification", ("red", "blue"), InputSpec(24, 24))
-    return make_run(root / "run", model, card, samples)
 
 
 @QUIET
@@ -281,7 +237,7 @@ def test_detector_export_decodes_boxes_in_the_graph_and_keeps_them_in_float(
     for i in range(12):
         cv2.imwrite(str(tmp_path / f"{i}.png"), rng.integers(0, 256, (64, 96, 3)).astype(np.uint8))
         samples.append((tmp_path / f"{i}.png", "8 8 48 48"))
-    run = make_run(tmp_path / "run", model, card, samples)
+    run = write_run(tmp_path / "run", model, card, samples)
     target = tmp_path / "tiny.onnx"
     # Random weights find nothing: only the mechanics are looked at here.
     options = ExportOptions("int8", max_drop=100, min_agreement=0, calibration_photos=4)

@@ -138,3 +138,24 @@ def test_backbone_is_frozen_and_freed_but_for_the_statistics() -> None:
     assert fixed == normal != set()
     unfreeze_backbone(model, statistics=True)
     assert all(layer.trainable for layer in model.layers)
+
+
+def test_backbone_sees_small_pictures_enlarged() -> None:
+    from train.networks.transfer import head_input, transfer_network
+
+    small = transfer_network(InputSpec(16, 16), 3, "mobilenet-0.25", "none", 64)
+    large = transfer_network(InputSpec(64, 64), 3, "mobilenet-0.25", "none")
+    assert (small.input_shape, small.input.dtype) == ((None, 16, 16, 3), "uint8")
+    large.set_weights(small.get_weights())
+    # Two halves, so that it matters where the border comes to lie; 200 and 40 stay whole numbers.
+    photo = np.full((1, 16, 16, 3), 200, np.uint8)
+    photo[:, :, 8:] = 40
+    across = np.full(64, 200.0)
+    across[34:] = 40
+    across[30:34] = 200 - 160 * np.array([0.125, 0.375, 0.625, 0.875])  # between pixel centers
+    seen = np.broadcast_to(across[None, None, :, None], (1, 64, 64, 3)).astype(np.uint8)
+    one, other = (np.asarray(head_input(m)(p)) for m, p in ((small, photo), (large, seen)))
+    # Nobody taught these weights anything: features are as good as nothing, but in proportion.
+    assert np.abs(one - other).max() < 1e-3 * np.abs(one).max()
+    hard = np.asarray(head_input(large)(photo.repeat(4, 1).repeat(4, 2)))
+    assert np.abs(hard - other).max() > 1e-2 * np.abs(one).max()
