@@ -19,6 +19,8 @@ __all__ = ["LayerNoise", "layer_noise"]
 
 _WITH_WEIGHTS = ("Conv", "Gemm", "MatMul")
 _AT_ONCE = 16  # layers whose values are held in memory
+# What onnxruntime's quantizer appends to a value that is rounded and is an output of the graph too.
+_RENAMED = "_QuantizeLinear_Input"
 _CLEANEST = 99.0  # dB; a layer that was left in float has no noise of its own
 
 Photos = npt.NDArray[np.uint8]
@@ -56,7 +58,7 @@ def layer_noise(fp32: onnx.ModelProto, int8: onnx.ModelProto, photos: Photos) ->
         (node.name, _before_quantizing(node.input[0], made), node.output[0])
         for node in int8.graph.node
         if node.op_type in _WITH_WEIGHTS
-        and node.output[0] in known
+        and _called(node.output[0]) in known
         and _before_quantizing(node.input[1], made) in constants
     ]
     ranges = _ranges(int8, constants)
@@ -64,16 +66,20 @@ def layer_noise(fp32: onnx.ModelProto, int8: onnx.ModelProto, photos: Photos) ->
     found = []
     for start in range(0, len(layers), _AT_ONCE):
         some = layers[start : start + _AT_ONCE]
-        exact = _values(fp32, [name for _, *ends in some for name in ends], photos)
+        exact = _values(fp32, [_called(name) for _, *ends in some for name in ends], photos)
         reached = _values(int8, [out for _, _, out in some], photos)
         for layer, source, out in some:
-            (own,) = _run(part_from(int8, {source: exact[source]}, out), exact[source])
+            given, wanted = exact[_called(source)], exact[_called(out)]
+            (own,) = _run(part_from(int8, {source: given}, out), given)
             low, high = ranges.get(out, (-np.inf, np.inf))
-            noises = (
-                _ratio_db(exact[out], np.clip(value, low, high)) for value in (own, reached[out])
-            )
+            noises = (_ratio_db(wanted, np.clip(value, low, high)) for value in (own, reached[out]))
             found.append(LayerNoise(layer, titles.get(layer, layer), *noises))
     return sorted(found, key=lambda noise: noise.own)
+
+
+def _called(name: str) -> str:
+    """Return what fp32 calls a value of int8."""
+    return name.removesuffix(_RENAMED)
 
 
 def _ranges(int8: onnx.ModelProto, constants: Mapping[str, Any]) -> dict[str, tuple[float, float]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from export.noise import LayerNoise, layer_noise
+from export.quantize import RUNGS, Quantizer
 
 # Of a value 100. A step of 30 makes it 90, a tenth off: 20 dB. A step of 7 makes 100 98, a
 # fiftieth off: 33.98 dB; and 90 91, which is 9 off from 100: 20.9 dB.
@@ -75,6 +78,40 @@ def test_layers_are_looked_at_in_portions(monkeypatch: pytest.MonkeyPatch, at_on
     whole = layer_noise(chain({}), chain(STEPS), PICTURES)
     monkeypatch.setattr("export.noise._AT_ONCE", at_once)
     assert layer_noise(chain({}), chain(STEPS), PICTURES) == whole
+
+
+def test_layer_that_reads_an_output_of_the_graph_is_measured_too(tmp_path: Path) -> None:
+    """An embedding is an answer, and what the scores are made of."""
+    rng = np.random.default_rng(0)
+    weights = {
+        "first": rng.normal(0, 0.1, (8, 3, 3, 3)),
+        "second": rng.normal(0, 0.1, (6, 8, 3, 3)),
+        "directions": rng.normal(0, 1, (6, 4)),
+    }
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["float"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["planes", "first"], ["a"]),
+        helper.make_node("Conv", ["a", "second"], ["b"]),
+        helper.make_node("GlobalAveragePool", ["b"], ["c"]),
+        helper.make_node("Flatten", ["c"], ["embedding"]),
+        helper.make_node("MatMul", ["embedding", "directions"], ["scores"]),
+    ]
+    outputs = [("embedding", 6), ("scores", 4)]
+    graph = helper.make_graph(
+        nodes,
+        "faces",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", 8, 8, 3])],
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", size]) for n, size in outputs],
+        [numpy_helper.from_array(w.astype(np.float32), name) for name, w in weights.items()],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    photos = rng.integers(0, 256, (16, 1, 8, 8, 3), np.uint8)
+    quantizer = Quantizer(proto, lambda: iter(photos), len(photos), tmp_path)
+    int8 = quantizer.quantize(RUNGS[0])
+    noise = {n.layer: n for n in layer_noise(quantizer.prepared, int8, photos[:, 0])}
+    assert set(noise) == {"a", "b", "scores"}
+    assert 20 < noise["scores"].reached <= noise["scores"].own < 99
 
 
 def _one_layer(merged: bool) -> onnx.ModelProto:
