@@ -25,6 +25,7 @@ from edge_runtime.model.session import SessionOptions, open_session
 from train.data.batches import one_hot
 from train.data.clean import Dataset, read_background, read_dataset
 from train.data.face_crops import cut_faces
+from train.data.feature_table import FeatureTable
 from train.data.samples import Sample, truth_of
 from train.data.votes import read_votes, voted_targets
 from train.errors import DataError, RunError
@@ -55,7 +56,8 @@ def train_classifier(recipe: Recipe, module: ModuleType, options: TrainOptions) 
         DataError: The folders cannot be trained on.
         RunError: The run folder cannot be used, or the run was interrupted.
     """
-    architecture, plan = plan_for(recipe, options)
+    features = FeatureTable.read(options.head) if options.head else None
+    architecture, plan = plan_for(recipe, options, features.key if features else None)
     choose_policy(options.precision, plan.depthwise)
     check_files(plan, options)
     run = RunFolder(options.output, run_arguments(architecture, plan, options), options.resume)
@@ -86,6 +88,7 @@ def train_classifier(recipe: Recipe, module: ModuleType, options: TrainOptions) 
             spec=spec,
             run=run,
             options=options,
+            features=features,
             background=tuple(background),
         )
         trained = train_identity(job) if plan.embedding else train_softmax(job)

@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 
 # Help must not load Keras, so the recipes' first lines and architectures are repeated here.
-_NO_BACKBONE = frozenset({"backbone", "weights"})
+_NO_BACKBONE = frozenset({"backbone", "weights", "head"})
 _NO_FACES = frozenset({"background", "for_gallery"})
 _NO_VOTES = frozenset({"votes"})
 CLASSIFIERS = {
@@ -49,7 +49,7 @@ CLASSIFIERS = {
         "Who is it: people, from a folder a person; the photos may be whole.",
         "--data people/",
         ("head", "identity", "seed"),
-        _NO_VOTES,
+        _NO_VOTES | {"head"},
     ),
 }
 
@@ -127,6 +127,13 @@ def _classifier(recipe: str, lacks: frozenset[str]) -> Callable[..., None]:
                 "--labels.",
             ),
         ] = False,
+        head: Annotated[
+            Path | None,
+            typer.Option(
+                help="Features of the photos, by python -m train features: only what follows them "
+                "is trained, in seconds."
+            ),
+        ] = None,
         balance: Annotated[
             str, typer.Option(help="Let rare classes count more: none, sqrt or full.")
         ] = "none",
@@ -151,7 +158,7 @@ def _classifier(recipe: str, lacks: frozenset[str]) -> Callable[..., None]:
         options = TrainOptions(
             data, output, name, _names(classes), architecture, backbone, weights, size, epochs,
             batch, learning_rate, schedule, ema, votes, background, for_gallery, balance, patience,
-            precision, deterministic, seed, resume,
+            precision, deterministic, seed, resume, head,
         )  # fmt: skip
         train_classifier(module.RECIPE, module, options)
 
@@ -185,6 +192,36 @@ def report(
         from train.report.make import write_report
 
     print(write_report(run, lambda line: print(line, file=sys.stderr), unseen=unseen))
+
+
+@app.command()
+def features(
+    data: Data,
+    output: Annotated[Path, typer.Option(help="File to write, FEATURES.npz.")],
+    backbone: Annotated[
+        str, typer.Option(help="As of the recipes: mobilenet-A, mobilenetv2-A, ..., vgg16.")
+    ] = "mobilenet-0.75",
+    weights: Annotated[
+        str, typer.Option(help="What the backbone starts from: imagenet, none or a file.")
+    ] = "imagenet",
+    size: Annotated[int, typer.Option(min=16, max=512, help="Side of the input, px.")] = 192,
+    enlarge: Annotated[
+        int | None,
+        typer.Option(min=16, max=512, help="Side to which the graph enlarges small photos, px."),
+    ] = None,
+    resume: Resume = False,
+) -> None:
+    """Compute once what a backbone sees in photos, to train heads on with --head.
+
+    Example: python -m train features --data cats_dogs/ --output features.npz
+    """
+    with native_noise_silenced():
+        from train.features import extract_features
+
+    extract_features(
+        data, output, backbone=backbone, weights=weights, size_px=size, enlarged_px=enlarge or 0,
+        resume=resume,
+    )  # fmt: skip
 
 
 @app.command()

@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import keras
 import numpy as np
 import numpy.typing as npt
 
-from train.data.batches import PhotoBatches
-from train.networks.transfer import head_input
+from train.networks.transfer import hidden_layers
 
 __all__ = ["train_head"]
 
 _EPOCHS = 300
 _WEIGHT_DECAY = 1e-2
+_DENSE_EPOCHS = 30
 
 
 def train_head(
     model: keras.Model,
-    batches: PhotoBatches,
+    features: npt.NDArray[np.float32],
     targets: npt.NDArray[np.float32],
     weights: npt.NDArray[np.float32] | None,
-    say: Callable[[str], None],
 ) -> None:
-    """Fit the layer `scores` of a transfer network to its photos, the rest as it is.
+    """Fit what follows the features of a transfer network, the rest as it is.
 
     Logistic regression on standardized features, by gradient descent over all photos at once:
-    seconds, where training through the backbone takes minutes and starts from noise.
+    seconds, where training through the backbone takes minutes and starts from noise. A network
+    with a hidden layer is trained photo by photo instead, as the notebooks' own are.
 
     Args:
-        model: See `train.networks.transfer.transfer_network`; its layer `scores` is changed.
-        batches: The training photos in the order of `targets`.
+        model: See `train.networks.transfer.transfer_network`.
+        features: float32 (N, C), what the backbone makes of the photos.
         targets: float32 (N, K).
         weights: float32 (N,), how much each photo counts, or None.
-        say: Told what is done.
     """
-    say("computing the backbone's features of the training photos")
-    features = np.asarray(head_input(model).predict(batches, verbose=0), np.float32)
+    if after := hidden_layers(model):
+        _train_dense(after, features, targets, weights)
+        return
     mean, spread = features.mean(0), features.std(0) + 1e-3
     x = (features - mean) / spread
     counts = np.ones(len(x), np.float32) if weights is None else weights
@@ -61,3 +59,16 @@ def train_head(
             value += step
     kernel = kernel / spread[:, None]
     model.get_layer("scores").set_weights([kernel, bias - mean @ kernel])
+
+
+def _train_dense(
+    after: list[keras.layers.Layer],
+    features: npt.NDArray[np.float32],
+    targets: npt.NDArray[np.float32],
+    weights: npt.NDArray[np.float32] | None,
+) -> None:
+    head = keras.Sequential([keras.Input(features.shape[1:]), *after])
+    head.compile(keras.optimizers.Adam(1e-3), "categorical_crossentropy")
+    head.fit(
+        features, targets, batch_size=64, epochs=_DENSE_EPOCHS, sample_weight=weights, verbose=0
+    )

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from edge_runtime.model.card import InputSpec, Reject
 from train.data.clean import Dataset
+from train.data.feature_table import FeatureTable
 from train.data.samples import Sample
 from train.options import TrainOptions
 from train.recipe import Plan
@@ -34,6 +35,7 @@ class Job:
         spec: The model's input.
         run: The run folder, already told its photos.
         options: What the user set.
+        features: Of the photos, computed before, or None.
         background: Photos of further people, who are no answers: they teach an embedding, or
             measure how strangers look to one.
     """
@@ -47,6 +49,7 @@ class Job:
     spec: InputSpec
     run: RunFolder
     options: TrainOptions
+    features: FeatureTable | None = None
     background: tuple[Sample, ...] = ()
 
     def say(self, line: str) -> None:

@@ -36,6 +36,7 @@ class TrainOptions:
         deterministic: The same seed gives the same weights.
         seed: Of the split, the weights, the order and the augmentation.
         resume: Go on with an interrupted run.
+        head: Features of the photos, see `train.features`: only the head is trained, on them.
     """
 
     data: Path
@@ -60,3 +61,4 @@ class TrainOptions:
     deterministic: bool = False
     seed: int = 0
     resume: bool = False
+    head: Path | None = None

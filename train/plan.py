@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from edge_runtime.errors import OptionError
+from train.data.feature_table import FeatureKey
 from train.data.samples import file_content
 from train.errors import DataError
 from train.networks.backbones import check_backbone
@@ -20,8 +21,16 @@ __all__ = ["check_files", "plan_for", "run_arguments"]
 _BALANCES = ("none", "sqrt", "full")
 
 
-def plan_for(recipe: Recipe, options: TrainOptions) -> tuple[str, Plan]:
-    """Return the architecture's plan with what the user set in place of its own."""
+def plan_for(
+    recipe: Recipe, options: TrainOptions, features: FeatureKey | None = None
+) -> tuple[str, Plan]:
+    """Return the architecture's plan with what the user set in place of its own.
+
+    Args:
+        recipe: The task.
+        options: What the user set.
+        features: Of the photos, where they were computed before: what the head is trained on.
+    """
     name = options.architecture or next(iter(recipe.plans))
     if name not in recipe.plans:
         raise OptionError(f"--architecture {name}: expected {' or '.join(recipe.plans)}")
@@ -38,6 +47,8 @@ def plan_for(recipe: Recipe, options: TrainOptions) -> tuple[str, Plan]:
     plan = recipe.plans[name]
     if (options.backbone or options.weights) and not plan.backbone:
         raise OptionError(f"--backbone, --weights: architecture {name} has no backbone")
+    if features is not None:
+        plan = _on_features(plan, name, recipe, options, features)
     if (options.background or options.for_gallery) and not plan.embedding:
         raise OptionError(
             f"--background, --for-gallery: architecture {name} compares no faces; take head or "
@@ -86,12 +97,34 @@ def plan_for(recipe: Recipe, options: TrainOptions) -> tuple[str, Plan]:
     return name, plan
 
 
+def _on_features(
+    plan: Plan, name: str, recipe: Recipe, options: TrainOptions, features: FeatureKey
+) -> Plan:
+    if not plan.backbone or recipe.find_faces:
+        raise OptionError(
+            f"--head: architecture {name} of {recipe.name} has no backbone that looks at whole "
+            "photos"
+        )
+    if options.backbone or options.size:
+        raise OptionError(
+            f"--backbone, --size: {options.head} was made with {features.backbone} at "
+            f"{features.size_px} px; leave them away, or make other features"
+        )
+    return replace(
+        plan,
+        backbone=features.backbone,
+        size_px=features.size_px,
+        enlarged_px=features.enlarged_px,
+        frozen=True,
+    )
+
+
 def check_files(plan: Plan, options: TrainOptions) -> None:
     """Refuse wrong files and folders before the photos are read, which may take minutes."""
     if plan.exported:
         exported_file(plan.weights)
     elif plan.backbone:
-        check_backbone(plan.backbone, plan.weights, plan.size_px)
+        check_backbone(plan.backbone, plan.weights, plan.enlarged_px or plan.size_px)
     for name, folder in (("--data", options.data), ("--background", options.background)):
         if folder is None:
             continue
@@ -121,6 +154,7 @@ def run_arguments(architecture: str, plan: Plan, options: TrainOptions) -> dict[
         "votes": options.votes and [str(options.votes.resolve()), file_content(options.votes)],
         "background": options.background and str(options.background.resolve()),
         "for-gallery": options.for_gallery,
+        "head": options.head and [str(options.head.resolve()), file_content(options.head)],
         "balance": options.balance,
         "patience": options.patience,
         "precision": options.precision,

@@ -30,6 +30,7 @@ class Plan:
         size_px: Side of the input.
         enlarged_px: Side to which a backbone's graph enlarges the input, where pictures are smaller
             than what it has learned to see; 0 leaves them.
+        hidden: Units of a dense layer between a backbone and the last; 0 for none.
         settled: Whether a backbone's batch statistics stay as they came: a few hundred photos would
             have them follow the batches rather than the world.
         epochs: Passes over the training photos.
@@ -55,6 +56,7 @@ class Plan:
     batch: int = 128
     backbone: str = ""
     enlarged_px: int = 0
+    hidden: int = 0
     settled: bool = True
     weights: str = "imagenet"
     optimizer: Literal["adamw", "adam", "sgd", "muon"] = "adamw"

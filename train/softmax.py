@@ -6,16 +6,26 @@ import time
 from collections.abc import Callable
 
 import keras
+import numpy as np
+import numpy.typing as npt
 
 from edge_runtime.errors import OptionError
 from edge_runtime.model.card import InputSpec
 from train.data.batches import PhotoBatches
 from train.data.votes import giving_way
+from train.errors import DataError
+from train.features import backbone_hash
 from train.fit_photos import fit_photos
 from train.head import train_head
 from train.job import Job, Trained
-from train.networks.transfer import freeze_backbone, transfer_network, unfreeze_backbone
+from train.networks.transfer import (
+    freeze_backbone,
+    head_input,
+    transfer_network,
+    unfreeze_backbone,
+)
 from train.precision import choose_policy
+from train.recipe import Plan
 
 __all__ = ["train_softmax"]
 
@@ -25,7 +35,7 @@ def train_softmax(job: Job) -> Trained:
     plan, spec, classes = job.plan, job.spec, len(job.labels)
     keras.config.set_dtype_policy(choose_policy(job.options.precision, job.plan.depthwise))
     if plan.network is None:
-        model = transfer_network(spec, classes, plan.backbone, plan.weights, plan.enlarged_px)
+        model = _transfer(plan, spec, classes, plan.weights)
     else:
         model = _built(plan.network, spec, classes)
     seconds = 0.0
@@ -33,8 +43,7 @@ def train_softmax(job: Job) -> Trained:
     if learned:
         began = time.monotonic()
         freeze_backbone(model)
-        photos = PhotoBatches(job.dataset.of("train"), job.targets, spec, plan.batch)
-        train_head(model, photos, job.targets, job.weights, job.say)
+        train_head(model, _features(model, job), job.targets, job.weights)
         seconds = time.monotonic() - began
     if not plan.frozen:
         if plan.backbone:
@@ -47,12 +56,30 @@ def train_softmax(job: Job) -> Trained:
         seconds += fit_photos(model, job, taught, targets, job.labels, loss)
     keras.config.set_dtype_policy("float32")
     build = plan.deployed or plan.network
-    if build is not None:
-        final = build(spec, classes)
-    else:
-        final = transfer_network(spec, classes, plan.backbone, "none", plan.enlarged_px)
+    final = build(spec, classes) if build is not None else _transfer(plan, spec, classes, "none")
     final.set_weights(model.get_weights())
     return Trained(final, seconds)
+
+
+def _transfer(plan: Plan, spec: InputSpec, classes: int, weights: str) -> keras.Model:
+    return transfer_network(spec, classes, plan.backbone, weights, plan.enlarged_px, plan.hidden)
+
+
+def _features(model: keras.Model, job: Job) -> npt.NDArray[np.float32]:
+    """Return the backbone's features of the training photos, float32 (N, C)."""
+    taught = job.dataset.of("train")
+    backbone = head_input(model)
+    table = job.features
+    if table is None:
+        job.say("computing the backbone's features of the training photos")
+        photos = PhotoBatches(taught, job.targets, job.spec, job.plan.batch)
+        return np.asarray(backbone.predict(photos, verbose=0), np.float32)
+    if table.key.weights != backbone_hash(backbone):
+        raise DataError(
+            f"{table.path}: was made with other weights of {table.key.backbone}; name those with "
+            f"--weights, or make it again: {table.command}"
+        )
+    return table.of(taught)
 
 
 def _built(

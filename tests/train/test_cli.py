@@ -22,8 +22,8 @@ SHARED = {
     "--deterministic", "--seed", "--resume", "--help",
 }  # fmt: skip
 OWN = {
-    "objects": {"--backbone", "--weights"},
-    "pets": {"--backbone", "--weights"},
+    "objects": {"--backbone", "--weights", "--head"},
+    "pets": {"--backbone", "--weights", "--head"},
     "expression": {"--votes"},
     "faces": {"--backbone", "--weights", "--background", "--for-gallery"},
 }

@@ -15,7 +15,7 @@ from edge_runtime.errors import ImageError
 from edge_runtime.media.image import decode_image
 from train.data.samples import Problem, Sample
 
-__all__ = ["Print", "inspect"]
+__all__ = ["Print", "inspect", "look"]
 
 _BLANK_STD = 2.0  # gray levels; FER2013's blank frames are 0, its flattest faces above 6
 _MIN_SIDE_PX = 16
@@ -64,7 +64,7 @@ def inspect(
     good: list[tuple[Sample, Print]] = []
     problems: list[Problem] = []
     with ThreadPoolExecutor(workers) as pool:
-        for sample, found in zip(samples, pool.map(_look, samples, chunksize=16), strict=True):
+        for sample, found in zip(samples, pool.map(look, samples, chunksize=16), strict=True):
             if isinstance(found, Print):
                 good.append((replace(sample, content=found.exact), found))
             else:
@@ -73,7 +73,9 @@ def inspect(
     return good, problems
 
 
-def _look(sample: Sample) -> Print | Problem:
+def look(sample: Sample) -> Print | Problem:
+    """Decode one file; return its print, or what is wrong with it."""
+
     def problem(kind: str, detail: str) -> Problem:
         return Problem(sample.path, kind, detail, sample.label)
 

@@ -8,9 +8,11 @@ from keras import layers, ops
 from edge_runtime.model.card import InputSpec
 from train.networks.backbones import backbone_features
 
-__all__ = ["freeze_backbone", "head_input", "transfer_network", "unfreeze_backbone"]
+__all__ = [
+    "freeze_backbone", "head_input", "hidden_layers", "transfer_network", "unfreeze_backbone",
+]  # fmt: skip
 
-_FEATURES = "features"
+_FEATURES, _HIDDEN = "features", "hidden"
 
 
 def transfer_network(
@@ -19,9 +21,9 @@ def transfer_network(
     backbone: str,
     weights: str,
     enlarged_px: int = 0,
-    dropout: float = 0.2,
+    hidden: int = 0,
 ) -> keras.Model:
-    """Build a backbone, an average over its last map, dropout and one dense layer.
+    """Build a backbone, an average over its last map, dropout and one dense layer, or two.
 
     Args:
         spec: Input size.
@@ -29,7 +31,7 @@ def transfer_network(
         backbone: See `train.networks.backbones.BACKBONES`.
         weights: `imagenet`, `none` or a file.
         enlarged_px: Side of what the backbone sees; 0 for the input itself.
-        dropout: Before the head.
+        hidden: Units of a dense layer before the last; 0 for none.
     """
     image = keras.Input((spec.height_px, spec.width_px, 3), dtype="uint8", name="image")
     seen = image
@@ -38,7 +40,9 @@ def transfer_network(
         seen = ops.image.resize(ops.cast(image, "float32"), side, interpolation="bilinear")
     x = backbone_features(backbone, weights, seen)
     x = layers.GlobalAveragePooling2D(name=_FEATURES)(x)
-    x = layers.Dropout(dropout)(x)
+    if hidden:
+        x = layers.Dense(hidden, activation="relu", name=_HIDDEN)(x)
+    x = layers.Dropout(0.5 if hidden else 0.2, name="dropout")(x)
     scores = layers.Dense(classes, activation="softmax", name="scores", dtype="float32")(x)
     return keras.Model(image, scores)
 
@@ -48,10 +52,16 @@ def head_input(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, model.get_layer(_FEATURES).output)
 
 
+def hidden_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """Return the layers from a hidden one to the last; none where there is no hidden one."""
+    names = [layer.name for layer in model.layers]
+    return list(model.layers[names.index(_HIDDEN) :]) if _HIDDEN in names else []
+
+
 def freeze_backbone(model: keras.Model) -> None:
     """Let only the head learn."""
     for layer in model.layers:
-        layer.trainable = layer.name == "scores"
+        layer.trainable = layer.name in ("scores", _HIDDEN)
 
 
 def unfreeze_backbone(model: keras.Model, statistics: bool) -> None:
