@@ -6,7 +6,7 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +30,7 @@ CLASSIFIERS = {
     "objects": (
         "Objects in small pictures, from a folder a class.",
         "--data cifar10/",
-        ("transfer", "residual", "seed"),
+        ("transfer", "residual", "seed", "dense", "convolutions", "pooling"),
         _NO_FACES | _NO_VOTES,
     ),
     "pets": (
@@ -44,6 +44,24 @@ CLASSIFIERS = {
         "--data fer2013/ --votes votes.csv",
         ("residual", "seed"),
         _NO_BACKBONE | _NO_FACES,
+    ),
+    "digits": (
+        "Handwritten digits, or other signs, from a folder a class.",
+        "--data mnist/",
+        ("residual", "seed"),
+        _NO_BACKBONE | _NO_FACES | _NO_VOTES,
+    ),
+    "imagenette": (
+        "Kinds of photos, from a folder a class: by transfer, or from nothing.",
+        "--data imagenette/",
+        ("transfer", "basic", "seed"),
+        _NO_FACES | _NO_VOTES,
+    ),
+    "dogs": (
+        "Dog or none, or other kinds of small photos, from a backbone's features.",
+        "--data dogs/",
+        ("features", "transfer", "seed"),
+        _NO_FACES | _NO_VOTES,
     ),
     "faces": (
         "Who is it: people, from a folder a person; the photos may be whole.",
@@ -168,11 +186,16 @@ def _classifier(recipe: str, lacks: frozenset[str]) -> Callable[..., None]:
     return command
 
 
+def _steps(architectures: Sequence[str]) -> str:
+    """Say what architectures after the notebook's are."""
+    return ", the rest its steps" if architectures[-1] != "seed" else ""
+
+
 for _name, (_line, _example, _architectures, _lacks) in CLASSIFIERS.items():
     app.command(
         _name,
         help=f"{_line}\n\nArchitectures: {', '.join(_architectures)}; the first is the default, "
-        "seed is the teaching notebook's own.\n\n"
+        f"seed is the teaching notebook's own{_steps(_architectures)}.\n\n"
         f"Example: python -m train {_name} {_example} --output runs/{_name}",
     )(_classifier(_name, _lacks))
 

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from train.data.augment import face_crop, found_face, photo, small_picture
+from train.data.augment import face_crop, found_face, handwriting, photo, small_picture
 
 
 def _varied(image: np.ndarray, count: int = 80) -> list[np.ndarray]:
@@ -117,3 +117,18 @@ def test_photo_is_enlarged_more_than_made_smaller_and_keeps_its_shape(dot) -> No
     assert 1.7 < max(sizes) < 2.5  # 1.5 a side
     assert np.median(sizes) > 1.2
     assert len({out.tobytes() for out in outs}) == 80
+
+
+def test_handwriting_moves_a_little_and_is_never_mirrored() -> None:
+    image = np.zeros((28, 28, 3), np.uint8)
+    image[6:22, 8:12] = 255  # a stroke left of the middle, with a foot to the right
+    image[18:22, 8:20] = 255
+    for seed in range(60):
+        out = handwriting(image, np.random.default_rng(seed))
+        assert (out.shape, out.dtype) == (image.shape, np.uint8)
+        ys, xs = np.nonzero(out[..., 0] > 127)
+        assert abs(ys.mean() - 15.1) < 4
+        assert abs(xs.mean() - 11.7) < 4
+        assert (out & image).mean() > 1.2 * (out & image[:, ::-1]).mean()
+        assert out[0].max() == out[-1].max() == 0
+    assert len({handwriting(image, np.random.default_rng(s)).tobytes() for s in range(20)}) == 20

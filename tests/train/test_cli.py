@@ -25,6 +25,9 @@ OWN = {
     "objects": {"--backbone", "--weights", "--head"},
     "pets": {"--backbone", "--weights", "--head"},
     "expression": {"--votes"},
+    "digits": set(),
+    "imagenette": {"--backbone", "--weights", "--head"},
+    "dogs": {"--backbone", "--weights", "--head"},
     "faces": {"--backbone", "--weights", "--background", "--for-gallery"},
 }
 

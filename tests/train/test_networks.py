@@ -128,18 +128,24 @@ def test_convolutions_begin_by_passing_their_input_on() -> None:
 
 
 def _networks() -> dict[str, Any]:
+    from train.networks.basic import basic_network
     from train.networks.pooled_residual import pooled_residual, pooled_residual_deployed
-    from train.networks.seed import seed_expression, seed_objects
+    from train.networks.seed import seed_digits, seed_expression, seed_objects
 
     return {
         "pooled_residual": lambda: pooled_residual(SPEC, 4, **SMALL, gray=True),
         "deployed": lambda: pooled_residual_deployed(SPEC, 4, **SMALL),
         "seed_objects": lambda: seed_objects(SPEC, 4),
         "seed_expression": lambda: seed_expression(SPEC, 4),
+        "seed_digits": lambda: seed_digits(SPEC, 4),
+        "basic": lambda: basic_network(SPEC, 4),
     }
 
 
-@pytest.mark.parametrize("name", ["pooled_residual", "deployed", "seed_objects", "seed_expression"])
+@pytest.mark.parametrize(
+    "name",
+    ["pooled_residual", "deployed", "seed_objects", "seed_expression", "seed_digits", "basic"],
+)
 def test_network_saved_and_loaded_again_answers_the_same(photos, name: str) -> None:
     model = _as_trained(_networks()[name](), photos)
     model.save("model.keras")
@@ -168,6 +174,27 @@ def test_gray_is_the_luma_of_the_colors_standardized_in_each_picture(photos) -> 
     luma = photos @ np.array([0.299, 0.587, 0.114]) / 255
     mean, var = luma.mean((1, 2), keepdims=True), luma.var((1, 2), keepdims=True)
     np.testing.assert_allclose(out[..., 0], (luma - mean) / np.sqrt(var + 1e-3), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("steps", "counts"),
+    [
+        (("convolutions", "pooling", "dropout"), [4, 2, 3, 2]),
+        (("convolutions", "pooling"), [4, 2, 0, 2]),
+        (("convolutions",), [4, 0, 0, 2]),
+        ((), [0, 0, 0, 2]),
+    ],
+)
+def test_notebooks_network_is_built_up_step_by_step(
+    steps: tuple[str, ...], counts: list[int]
+) -> None:
+    from train.networks.seed import seed_objects
+
+    chosen = {name: name in steps for name in ("convolutions", "pooling", "dropout")}
+    model = seed_objects(SPEC, 10, **chosen)
+    kinds = [type(layer).__name__ for layer in model.layers]
+    names = ("Conv2D", "MaxPooling2D", "Dropout", "Dense")
+    assert [kinds.count(name) for name in names] == counts
 
 
 def test_seed_networks_are_the_notebooks_layers() -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edge_runtime.model.preprocess import Image
 
-__all__ = ["face_crop", "found_face", "photo", "small_picture"]
+__all__ = ["face_crop", "found_face", "handwriting", "photo", "small_picture"]
 
 _GRAY = 125  # what a covered patch shows: about the mean of natural photos
 
@@ -94,6 +94,29 @@ def small_picture(image: Image, rng: np.random.Generator) -> Image:
     y, x = (int(v) for v in rng.integers(0, (height, width)))
     out[max(0, y - half) : y + half, max(0, x - half) : x + half] = _GRAY
     return np.asarray(out, np.uint8)
+
+
+def handwriting(image: Image, rng: np.random.Generator) -> Image:
+    """Turn, scale, slant and shift a little, and never mirror: a 2 would be no 2.
+
+    Args:
+        image: uint8, (H, W, 3), the same color all along its edge.
+        rng: Source of all randomness.
+    """
+    height, width = image.shape[:2]
+    turn, slant = np.radians(rng.uniform(-12, 12)), rng.uniform(-0.2, 0.2)
+    scale = rng.uniform(0.85, 1.15, 2)
+    turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    matrix = turned @ np.array([[1, slant], [0, 1]]) * scale
+    center = (np.array([width, height]) - 1) / 2
+    shift = center - matrix @ center + rng.uniform(-0.08, 0.08, 2) * (width, height)
+    moved = cv2.warpAffine(
+        np.ascontiguousarray(image),
+        np.column_stack([matrix, shift]),
+        (width, height),
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(moved, np.uint8)
 
 
 def photo(image: Image, rng: np.random.Generator) -> Image:

@@ -5,12 +5,26 @@ python -m train objects --data cifar10/ --output runs/objects
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 from train.data.augment import small_picture
 from train.networks.pooled_residual import pooled_residual, pooled_residual_deployed
 from train.networks.seed import seed_objects
 from train.recipe import Plan, Recipe
 
 __all__ = ["RECIPE"]
+
+# The teaching notebook's network, and what it was on the way.
+_SEED = Plan(
+    seed_objects,
+    size_px=32,
+    epochs=15,
+    batch=64,
+    optimizer="adam",
+    learning_rate=1e-3,
+    schedule="constant",
+)
 
 RECIPE = Recipe(
     name="objects",
@@ -42,14 +56,12 @@ RECIPE = Recipe(
             cutmix=0.5,
             augment=small_picture,
         ),
-        "seed": Plan(
-            seed_objects,
-            size_px=32,
-            epochs=15,
-            batch=64,
-            optimizer="adam",
-            learning_rate=1e-3,
-            schedule="constant",
+        "seed": _SEED,
+        "dense": replace(
+            _SEED,
+            network=partial(seed_objects, convolutions=False, pooling=False, dropout=False),
         ),
+        "convolutions": replace(_SEED, network=partial(seed_objects, pooling=False, dropout=False)),
+        "pooling": replace(_SEED, network=partial(seed_objects, dropout=False)),
     },
 )

@@ -1,0 +1,45 @@
+"""Handwritten digits, 28 px.
+
+python -m train digits --data mnist/ --output runs/digits
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from train.data.augment import handwriting
+from train.networks.pooled_residual import pooled_residual, pooled_residual_deployed
+from train.networks.seed import seed_digits
+from train.recipe import Plan, Recipe
+
+__all__ = ["RECIPE"]
+
+_WIDTHS = (32, 64, 96)
+
+RECIPE = Recipe(
+    name="digits",
+    plans={
+        "residual": Plan(
+            partial(pooled_residual, stem=16, widths=_WIDTHS, gray=True),
+            # A mirrored digit is another sign: no views.
+            deployed=partial(pooled_residual_deployed, stem=16, widths=_WIDTHS, gray=True, views=1),
+            size_px=28,
+            epochs=20,
+            batch=256,
+            optimizer="sgd",
+            learning_rate=1.0,
+            weight_decay=5e-3,
+            label_smoothing=0.1,
+            augment=handwriting,
+        ),
+        "seed": Plan(
+            seed_digits,
+            size_px=28,
+            epochs=10,
+            batch=128,
+            optimizer="adam",
+            learning_rate=1e-3,
+            schedule="constant",
+        ),
+    },
+)
