@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,14 @@ from edge_runtime.measure.scoring import brief, score_report
 from edge_runtime.media.image import read_for, read_image
 from edge_runtime.model.card import InputSpec, ModelCard
 from edge_runtime.model.catalog import find_model
+from edge_runtime.model.classifier import Classifier
 from edge_runtime.model.preprocess import Image, preprocess
-from edge_runtime.model.session import SessionOptions, open_session
+from edge_runtime.model.session import Session, SessionOptions, open_session
 
 __all__ = ["measure_accuracy", "photos_to_score"]
 
 _BATCH = 64
+_SHOWN = 10
 
 Row = tuple[Path, str]
 Ask = Callable[[Image], dict[str, npt.NDArray[np.float32]]]
@@ -49,8 +52,8 @@ def measure_accuracy(
     Returns:
         Accuracy of each with n, 95% interval, precision, recall and calibration (detectors:
         average precision at IoU 0.5 over faces of 24 px or more); the share of fp32's answers that
-        the others give too, and of its bytes; multiply-accumulates; latencies and their ratio, see
-        `benchmarks.latency`.
+        the others give too, and of its bytes; accuracy after each epoch of training; what is said
+        of ten photos; multiply-accumulates; latencies and their ratio, see `benchmarks.latency`.
 
     Raises:
         SourceError: There are no test rows.
@@ -95,8 +98,32 @@ def measure_accuracy(
         },
         "provenance": card.provenance,
         "test": test,
+        **_told(run, rows, shipped),
         **measure_latency(files),
     }
+
+
+def _told(run: Path, rows: Sequence[Row], shipped: Session) -> dict[str, Any]:
+    """Return how training went, epoch by epoch, and what is said of ten test photos."""
+    told: dict[str, Any] = {}
+    if (run / "history.csv").is_file():
+        with (run / "history.csv").open(newline="", encoding="utf-8") as file:
+            told["history"] = [
+                {name: round(float(row[name]), 4) for name in ("accuracy", "val_accuracy")}
+                for row in csv.DictReader(file)
+                if row.get("val_accuracy")
+            ]
+    if shipped.card.task != "detection":
+        classifier = Classifier(shipped)
+        told["answers"] = []
+        for path, label in random.Random(0).sample(rows, min(_SHOWN, len(rows))):
+            said = classifier.classify(read_for(path, shipped.card.input).image_bgr)
+            (best, score), *_ = said.top(1)
+            told["answers"].append(
+                {"photo": f"{path.parent.name}/{path.name}", "is": label, "said": best,
+                 "score": round(float(score), 4)}
+            )  # fmt: skip
+    return told
 
 
 def photos_to_score(run: Path) -> list[Row]:

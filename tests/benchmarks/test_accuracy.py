@@ -65,7 +65,23 @@ def test_each_way_is_scored_on_the_test_photos(run: Path, model: Path) -> None:
     assert figures["test"]["int8"]["recall"] == {"red": 1.0, "green": 1.0, "blue": 0.5}
     assert figures["test"]["keras"]["accuracy"] == pytest.approx(2 / 6, abs=1e-4)
     assert figures["model"]["bytes"] == model.stat().st_size
+    said = sorted((a["photo"].split("/")[1], a["is"], a["said"]) for a in figures["answers"])
+    colors = ("red", "red", "green", "green", "blue", "green")
+    truth = (*colors[:5], "blue")
+    assert said == [(f"{i}.png", truth[i], colors[i]) for i in range(6)]
+    assert all(a["score"] > 0.7 for a in figures["answers"])
+    assert "history" not in figures
     assert figures["latency_ms"]["int8"]["p50"] > 0
+
+
+@pytest.mark.usefixtures("answers_as_keras")
+def test_training_is_told_epoch_by_epoch(run: Path, model: Path) -> None:
+    (run / "history.csv").write_text(
+        "epoch,accuracy,loss,val_accuracy,val_loss\n0,0.512345,1.2,0.5,1.1\n1,0.75,0.6,0.7,0.8\n"
+    )
+    assert measure_accuracy(str(model), run, None, {})["history"] == [
+        {"accuracy": 0.5123, "val_accuracy": 0.5}, {"accuracy": 0.75, "val_accuracy": 0.7}
+    ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("answers_as_keras")
