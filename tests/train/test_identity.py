@@ -190,13 +190,14 @@ def test_network_gets_its_weights_back_from_an_int8_file(
     onnx.save(quantizer.quantize(RUNGS[0]), tmp_path / "int8.onnx")
     fresh = embedding(1)
     load_exported(fresh, tmp_path / "int8.onnx")
-    for layer in fresh.layers:
-        if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
-            # Seven bits, from -64 to 64, for the largest weight of each output channel.
-            channel = (0, 1, 3) if isinstance(layer, keras.layers.DepthwiseConv2D) else (0, 1, 2)
-            kernel = layer.get_weights()[0]
-            steps = kernel / np.abs(kernel).max(channel, keepdims=True) * 64
-            np.testing.assert_allclose(steps, np.round(steps), atol=1e-3)
+    kinds = keras.layers.Conv2D | keras.layers.DepthwiseConv2D
+    _, *quantized = (layer for layer in fresh.layers if isinstance(layer, kinds))
+    for layer in quantized:
+        # Seven bits, from -64 to 64, for the largest weight of each output channel.
+        channel = (0, 1, 3) if isinstance(layer, keras.layers.DepthwiseConv2D) else (0, 1, 2)
+        kernel = layer.get_weights()[0]
+        steps = kernel / np.abs(kernel).max(channel, keepdims=True) * 64
+        np.testing.assert_allclose(steps, np.round(steps), atol=1e-3)
     cosines = (_embed(fresh, photos) * _embed(trained, photos)).sum(1)
     assert cosines.min() > 0.99
 

@@ -70,15 +70,22 @@ def load_exported(model: keras.Model, weights: str | Path) -> None:
     for node, (convolution, normal) in zip(nodes, pairs, strict=True):
         kernel, bias = (_value(name, values, made_by) for name in node.input[1:])
         place = (2, 3, 0, 1) if isinstance(convolution, layers.DepthwiseConv2D) else (2, 3, 1, 0)
-        turned = kernel.transpose(place)
+        turned = _unpadded(kernel.transpose(place), convolution.kernel.shape)
         if turned.shape != tuple(convolution.kernel.shape):
             raise EdgeError(
                 f"{path}: a convolution is {turned.shape}, the network's "
                 f"{tuple(convolution.kernel.shape)}; it was exported from another --backbone"
             )
         convolution.set_weights([turned])
+        bias = bias[: normal.beta.shape[0]]
         ones, zeros = np.ones_like(bias), np.zeros_like(bias)
         normal.set_weights([ones, bias, zeros, ones * (1 - normal.epsilon)])
+
+
+def _unpadded(kernel: npt.NDArray[np.float32], shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    """Return a kernel without the channels of zeros that exporting fills it up with."""
+    kept = kernel[tuple(slice(size) for size in shape)]
+    return kept if np.count_nonzero(kept) == np.count_nonzero(kernel) else kernel
 
 
 def _convolutions(model: keras.Model) -> list[tuple[Any, Any]]:
