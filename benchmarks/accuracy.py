@@ -120,9 +120,13 @@ def _told(run: Path, rows: Sequence[Row], shipped: Session) -> dict[str, Any]:
             said = classifier.classify(read_for(path, shipped.card.input).image_bgr)
             (best, score), *_ = said.top(1)
             told["answers"].append(
-                {"photo": f"{path.parent.name}/{path.name}", "is": label, "said": best,
-                 "score": round(float(score), 4)}
-            )  # fmt: skip
+                {
+                    "photo": f"{path.parent.name}/{path.name}",
+                    "is": label,
+                    "said": best,
+                    "score": score,
+                }
+            )
     return told
 
 
@@ -181,10 +185,9 @@ def _score_classifier(
     joined = {name: np.concatenate(parts) for name, parts in answers.items()}
     for name, scores in joined.items():
         out[name] = brief(score_report(scores, truth, card.labels, below))
-        if "fp32" in joined and name != "fp32":
-            out[name]["agreement_with_fp32"] = round(agreement(scores, joined["fp32"]), 4)
         for subset, folder in subsets.items():
             out[name].setdefault("subsets", {})[subset] = _closed(scores, truth, card, folder)
+    _compare_with_fp32(out, joined, agreement)
     return out
 
 
@@ -228,8 +231,13 @@ def _score_detector(
         truth.append(np.array(numbers, np.float32).reshape(-1, 4))
         step()
     out = {name: detection_report(answers, truth) for name, answers in found.items()}
-    for name, answers in found.items():
-        if "fp32" in found and name != "fp32":
-            common = faces_in_common(answers, found["fp32"])
-            out[name]["agreement_with_fp32"] = round(common, 4)
+    _compare_with_fp32(out, found, faces_in_common)
     return out
+
+
+def _compare_with_fp32(
+    reports: dict[str, Any], answers: Mapping[str, Any], share: Callable[[Any, Any], float]
+) -> None:
+    """Add to each report the share of answers that are those of fp32, where that was asked."""
+    for name in answers.keys() - {"fp32"} if "fp32" in answers else ():
+        reports[name]["agreement_with_fp32"] = round(share(answers[name], answers["fp32"]), 4)

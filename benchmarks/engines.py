@@ -6,7 +6,6 @@ from the run's Keras model with the same calibration photos.
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -17,10 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.latency import spread
+from benchmarks.latency import side_by_side
 from edge_runtime.apps.progress import progress
 from edge_runtime.errors import OptionError
-from edge_runtime.measure.latency import in_turns, summarize_ms
 from edge_runtime.model.catalog import find_model
 from edge_runtime.model.preprocess import Image
 from edge_runtime.model.session import Session, SessionOptions, open_session
@@ -31,7 +29,6 @@ from export.run_folder import RunFolder, read_run
 
 __all__ = ["measure_engines"]
 
-_TURNS, _TURN_S = 100, 0.05
 _ASKED = 200  # val photos that show that all three compute the same network
 
 Ask = Callable[[Image], npt.NDArray[np.float32]]
@@ -44,22 +41,23 @@ def measure_engines(models: Mapping[str, Path]) -> dict[str, Any]:
         models: Model file or shipped name, and the run folder it came from.
 
     Returns:
-        For each model: latencies of each engine; the ratio to onnxruntime's, median, p5 and p95
-        over the turns; the share of val photos that get onnxruntime's answer, with n.
+        For each model: the share of val photos that get onnxruntime's answer, with n; latencies and
+        their ratio to onnxruntime's, see `benchmarks.latency`.
 
     Raises:
         OptionError: OpenVINO or LiteRT is not installed.
     """
     measured: dict[str, Any] = {}
     for model, folder in models.items():
-        session = open_session(find_model(model), SessionOptions("cpu", 1))
+        path = find_model(model)
+        session = open_session(path, SessionOptions("cpu", 1))
         run = read_run(folder)
         asked = list(model_inputs(run.splits["val"][:_ASKED], run.card.input))
         with tempfile.TemporaryDirectory(prefix="edge-engines-") as work:
             engines: dict[str, Ask] = {
-                "onnxruntime": _onnxruntime(session),
-                "OpenVINO": _openvino(find_model(model)),
+                "OpenVINO": _openvino(path),
                 "LiteRT": _litert(run, Path(work)),
+                "onnxruntime": _onnxruntime(session),
             }
             measured[session.card.name] = {
                 "sha256": session.card.sha256,
@@ -76,27 +74,14 @@ def _measure(engines: Mapping[str, Ask], asked: list[Image]) -> dict[str, Any]:
             for name, ask in engines.items():
                 answers[name].append(ask(image).reshape(-1))
             step()
-    taken = in_turns(
-        {name: partial(ask, asked[0]) for name, ask in engines.items()}, _TURNS, _TURN_S
-    )
-    medians = {name: [statistics.median(one) for one in those] for name, those in taken.items()}
-    first = next(iter(engines))
     best = {name: np.argmax(rows, axis=1) for name, rows in answers.items()}
+    *others, last = engines
     return {
         "n": len(asked),
-        f"agreement with {first}": {
-            name: round(float(np.mean(best[name] == best[first])), 4)
-            for name in engines
-            if name != first
+        f"agreement_with_{last}": {
+            name: round(float(np.mean(best[name] == best[last])), 4) for name in others
         },
-        "latency_ms": {
-            name: summarize_ms([s for one in those for s in one]) for name, those in taken.items()
-        },
-        "ratio": {
-            f"{name} / {first}": spread(np.divide(medians[name], medians[first]))
-            for name in engines
-            if name != first
-        },
+        **side_by_side({name: partial(ask, asked[0]) for name, ask in engines.items()}),
     }
 
 

@@ -13,7 +13,7 @@ from onnxruntime.quantization import CalibrationDataReader, quantize_static
 
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.onnx_file import load_model_file
-from edge_runtime.model.session import Session, SessionOptions, open_session
+from edge_runtime.model.session import SessionOptions, open_session
 from export.description import Description
 from export.evaluate import evaluator_for, model_inputs
 from export.options import ExportOptions
@@ -56,10 +56,8 @@ def _measured(run: Path, say: Callable[[str], None]) -> dict[str, Any]:
         _quantize_naively(source, files["fp32"], files["naive"], options.calibration_photos)
         evaluator = evaluator_for(source.card.task, source.card.labels, source.labelled)
         test = source.splits["test"]
-        answers = {
-            name: evaluator.answers(Session(load_model_file(path), SessionOptions("cpu")), test)
-            for name, path in files.items()
-        }
+        sessions = {name: open_session(path, SessionOptions("cpu")) for name, path in files.items()}
+        answers = {name: evaluator.answers(session, test) for name, session in sessions.items()}
         reports = {name: evaluator.report(those, test) for name, those in answers.items()}
         return {
             name: {
@@ -71,9 +69,7 @@ def _measured(run: Path, say: Callable[[str], None]) -> dict[str, Any]:
                     evaluator.agreement(answers["fp32"], answers[name]), 4
                 ),
                 "bytes": files[name].stat().st_size,
-                "rung": open_session(files[name], SessionOptions("cpu")).card.quantization.get(
-                    "rung"
-                ),
+                "rung": sessions[name].card.quantization.get("rung"),
             }
             for name, report in reports.items()
         }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy.typing as npt
 import onnx
 
-__all__ = ["attribute", "drop_unread_weights", "part_from", "part_of"]
+__all__ = ["attribute", "drop_unread_weights", "makers", "part_from", "part_of"]
 
 
 def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
@@ -17,6 +17,11 @@ def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
         if found.name == name:
             return onnx.helper.get_attribute_value(found)
     return default
+
+
+def makers(proto: onnx.ModelProto) -> dict[str, onnx.NodeProto]:
+    """Return by which node each value is made."""
+    return {name: node for node in proto.graph.node for name in node.output}
 
 
 def part_of(proto: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
-from export.graph import part_from, part_of
+from export.graph import makers, part_from, part_of
 from export.session import cpu_session
 
 __all__ = ["LayerNoise", "layer_noise"]
@@ -51,9 +51,9 @@ def layer_noise(fp32: onnx.ModelProto, int8: onnx.ModelProto, photos: Photos) ->
         int8: With QuantizeLinear and DequantizeLinear around its layers.
         photos: uint8 (N, H, W, 3); all are run at once.
     """
-    made = {name: node for node in int8.graph.node for name in node.output}
+    made = makers(int8)
     constants = {i.name: numpy_helper.to_array(i) for i in int8.graph.initializer}
-    known = {name for node in fp32.graph.node for name in node.output}
+    known = makers(fp32)
     layers = [
         (node.name, _before_quantizing(node.input[0], made), node.output[0])
         for node in int8.graph.node

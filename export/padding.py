@@ -1,8 +1,7 @@
 """Depthwise convolutions in whole portions of channels, as onnxruntime computes them fast in int8.
 
-Its kernels take 16 channels at once and what is left over one by one: measured on MobileNet 0.75
-at 192 px, the first depthwise layer, of 24 channels, took as long as four of later layers with as
-many values. Channels of zeros fill the last portion up; no answer changes.
+Its kernels take 16 channels at once and what is left over one by one. Channels of zeros fill the
+last portion up; no answer changes.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from export.graph import attribute, drop_unread_weights
+from export.graph import attribute, drop_unread_weights, makers
 
 __all__ = ["PORTION", "pad_depthwise"]
 
@@ -66,7 +65,7 @@ class _Graph:
     def __init__(self, proto: onnx.ModelProto) -> None:
         self._proto = proto
         self._constants = {i.name: i for i in proto.graph.initializer}
-        self._maker = {name: node for node in proto.graph.node for name in node.output}
+        self._maker = makers(proto)
         self._readers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
         for node in proto.graph.node:
             for name in node.input:

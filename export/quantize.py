@@ -26,7 +26,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from edge_runtime.apps.progress import progress
-from export.graph import attribute
+from export.graph import attribute, makers
 from export.padding import pad_depthwise
 from export.rounding import ROUNDING_PHOTOS, round_weights
 from export.run_folder import Sample
@@ -207,7 +207,7 @@ def _read_unrounded(int8: onnx.ModelProto, names: Sequence[str]) -> None:
     Between DequantizeLinear and QuantizeLinear onnxruntime takes a layer with float weights for one
     that it may quantize itself, with one scale for all channels.
     """
-    made = {out: node for node in int8.graph.node for out in node.output}
+    made = makers(int8)
     for node in int8.graph.node:
         if node.name not in names:
             continue
@@ -228,9 +228,8 @@ def _up_to_the_first_layer(proto: onnx.ModelProto) -> list[str]:
     """Return the nodes that prepare the input (scaling, colors to gray, contrast) and the first.
 
     The first layer is the first convolution that makes more channels than it is given. Of a photo's
-    three channels, kernels for int8 make no use: measured, float is as quick at 128 px and twice
-    as quick at 320. And where a network stretches a photo's contrast before it, 8 bits for all
-    photos leave a dull one few steps.
+    three channels, kernels for int8 make no use: float is no slower. And where a network stretches
+    a photo's contrast before it, 8 bits for all photos leave a dull one few steps.
     """
     shapes = {i.name: i.dims for i in proto.graph.initializer}
     names: list[str] = []

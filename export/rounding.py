@@ -17,7 +17,7 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
-from export.graph import attribute, drop_unread_weights, part_from, part_of
+from export.graph import attribute, drop_unread_weights, makers, part_from, part_of
 from export.session import cpu_session
 
 __all__ = ["ROUNDING_PHOTOS", "round_weights"]
@@ -221,7 +221,7 @@ class _Seen:
         self._values: dict[str, list[Any]] = {
             proto.graph.input[0].name: [photos[i : i + _BATCH] for i in starts]
         }
-        self._makers = {name: node for node in proto.graph.node for name in node.output}
+        self._makers = makers(proto)
 
     def batches(self, name: str) -> list[Any]:
         """Return a value for each batch; weights before it must not change any more."""

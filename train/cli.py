@@ -6,7 +6,7 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +28,7 @@ _NO_FACES = frozenset({"background", "for_gallery"})
 _NO_VOTES = frozenset({"votes"})
 CLASSIFIERS = {
     "objects": (
-        "Objects in small pictures, from a folder a class.",
+        "Objects in small pictures, from a folder a class. The last three are the steps to seed.",
         "--data cifar10/",
         ("transfer", "residual", "seed", "dense", "convolutions", "pooling"),
         _NO_FACES | _NO_VOTES,
@@ -186,16 +186,11 @@ def _classifier(recipe: str, lacks: frozenset[str]) -> Callable[..., None]:
     return command
 
 
-def _steps(architectures: Sequence[str]) -> str:
-    """Say what architectures after the notebook's are."""
-    return ", the rest its steps" if architectures[-1] != "seed" else ""
-
-
 for _name, (_line, _example, _architectures, _lacks) in CLASSIFIERS.items():
     app.command(
         _name,
         help=f"{_line}\n\nArchitectures: {', '.join(_architectures)}; the first is the default, "
-        f"seed is the teaching notebook's own{_steps(_architectures)}.\n\n"
+        "seed is the teaching notebook's own.\n\n"
         f"Example: python -m train {_name} {_example} --output runs/{_name}",
     )(_classifier(_name, _lacks))
 

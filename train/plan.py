@@ -100,7 +100,7 @@ def plan_for(
 def _on_features(
     plan: Plan, name: str, recipe: Recipe, options: TrainOptions, features: FeatureKey
 ) -> Plan:
-    if not plan.backbone or recipe.find_faces:
+    if not plan.backbone:
         raise OptionError(
             f"--head: architecture {name} of {recipe.name} has no backbone that looks at whole "
             "photos"

@@ -9,9 +9,10 @@ from typing import Literal, TypeAlias
 import keras
 
 from edge_runtime.model.card import InputSpec, Region, Resize, Task
+from train.data.augment import photo
 from train.data.batches import Augment
 
-__all__ = ["SHIPPED", "Plan", "Recipe", "Schedule"]
+__all__ = ["SHIPPED", "Plan", "Recipe", "Schedule", "notebook_plan", "transfer_plan"]
 
 Schedule: TypeAlias = Literal["one-cycle", "cosine", "constant"]
 
@@ -81,6 +82,37 @@ class Plan:
     def exported(self) -> bool:
         """Whether the weights are those of an exported model, whose embedding is taken as it is."""
         return self.weights == SHIPPED or self.weights.endswith(".onnx")
+
+
+def transfer_plan(size_px: int, epochs: int, enlarged_px: int = 0) -> Plan:
+    """Return how a backbone with ImageNet weights learns from one or two thousand photos."""
+    return Plan(
+        None,
+        backbone="mobilenet-0.75",
+        size_px=size_px,
+        enlarged_px=enlarged_px,
+        epochs=epochs,
+        batch=32,
+        learning_rate=1e-4,
+        weight_decay=1e-2,
+        label_smoothing=0.1,
+        augment=photo,
+    )
+
+
+def notebook_plan(
+    network: Callable[[InputSpec, int], keras.Model], size_px: int, epochs: int, batch: int
+) -> Plan:
+    """Return how the teaching notebooks train: Adam at one rate, photos as they are."""
+    return Plan(
+        network,
+        size_px=size_px,
+        epochs=epochs,
+        batch=batch,
+        optimizer="adam",
+        learning_rate=1e-3,
+        schedule="constant",
+    )
 
 
 @dataclass(frozen=True, slots=True)

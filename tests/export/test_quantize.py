@@ -17,6 +17,21 @@ from export.run_folder import Sample
 SIZE = 8
 
 
+Nodes = list[tuple[str, list[str], str, dict[str, object]]]
+
+
+def network(nodes: Nodes, weights: dict[str, np.ndarray], classes: int) -> onnx.ModelProto:
+    """Build a classifier of pictures; a node is its operator, inputs, output, and attributes."""
+    graph = helper.make_graph(
+        [helper.make_node(op, given, [out], name=out, **more) for op, given, out, more in nodes],
+        "network",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", SIZE, SIZE, 3])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", classes])],
+        [numpy_helper.from_array(w.astype(np.float32), name) for name, w in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
 @pytest.fixture
 def proto() -> onnx.ModelProto:
     """Colors to gray, a contrast that is stretched, two convolutions, and a softmax."""
@@ -41,14 +56,7 @@ def proto() -> onnx.ModelProto:
         ("Flatten", ["d"], "e", {}),
         ("Softmax", ["e"], "scores", {}),
     ]
-    graph = helper.make_graph(
-        [helper.make_node(op, given, [out], name=out, **more) for op, given, out, more in nodes],
-        "network",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", SIZE, SIZE, 3])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 5])],
-        [numpy_helper.from_array(w.astype(np.float32), name) for name, w in weights.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return network(nodes, weights, classes=5)
 
 
 @pytest.fixture
@@ -131,14 +139,7 @@ def test_branches_leave_no_convolution_in_float(photos, tmp_path: Path) -> None:
         ("Flatten", ["d"], "e", {}),
         ("Softmax", ["e"], "scores", {}),
     ]
-    graph = helper.make_graph(
-        [helper.make_node(op, given, [out], name=out, **more) for op, given, out, more in nodes],
-        "network",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", SIZE, SIZE, 3])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 16])],
-        [numpy_helper.from_array(w.astype(np.float32), name) for name, w in weights.items()],
-    )
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    proto = network(nodes, weights, classes=16)
     int8 = Quantizer(proto, lambda: iter(photos), len(photos), tmp_path).quantize(RUNGS[0])
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")

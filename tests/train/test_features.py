@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from pathlib import Path
 from typing import Any
@@ -121,15 +122,9 @@ def test_interrupted_extraction_goes_on_and_ends_as_an_unbroken_one(
     first = capsys.readouterr().err.splitlines()[0]
     again = int(first.removeprefix("going on after ").split(" ")[0])
     assert 0 < again <= done
-    one, other = (np.load(_bytes(b)) for b in (whole, OUT.read_bytes()))
+    one, other = (np.load(io.BytesIO(b)) for b in (whole, OUT.read_bytes()))
     assert one["content"].tolist() == other["content"].tolist()
     np.testing.assert_allclose(other["values"], one["values"], rtol=1e-4, atol=1e-6)
-
-
-def _bytes(data: bytes) -> Any:
-    import io
-
-    return io.BytesIO(data)
 
 
 def test_head_trained_on_features_is_the_head_trained_on_photos(

@@ -10,7 +10,7 @@ from functools import partial
 from train.data.augment import handwriting
 from train.networks.pooled_residual import pooled_residual, pooled_residual_deployed
 from train.networks.seed import seed_digits
-from train.recipe import Plan, Recipe
+from train.recipe import Plan, Recipe, notebook_plan
 
 __all__ = ["RECIPE"]
 
@@ -32,14 +32,6 @@ RECIPE = Recipe(
             label_smoothing=0.1,
             augment=handwriting,
         ),
-        "seed": Plan(
-            seed_digits,
-            size_px=28,
-            epochs=10,
-            batch=128,
-            optimizer="adam",
-            learning_rate=1e-3,
-            schedule="constant",
-        ),
+        "seed": notebook_plan(seed_digits, size_px=28, epochs=10, batch=128),
     },
 )

@@ -7,8 +7,7 @@ python -m train dogs --data dogs/ --head features.npz --output runs/dogs
 
 from __future__ import annotations
 
-from train.data.augment import photo
-from train.recipe import Plan, Recipe
+from train.recipe import Plan, Recipe, transfer_plan
 
 __all__ = ["RECIPE"]
 
@@ -24,18 +23,7 @@ RECIPE = Recipe(
             epochs=1,
             batch=64,
         ),
-        "transfer": Plan(
-            None,
-            backbone="mobilenet-0.75",
-            size_px=64,
-            enlarged_px=160,
-            epochs=10,
-            batch=32,
-            learning_rate=1e-4,
-            weight_decay=1e-2,
-            label_smoothing=0.1,
-            augment=photo,
-        ),
+        "transfer": transfer_plan(size_px=64, epochs=10, enlarged_px=160),
         "seed": Plan(
             None,
             frozen=True,

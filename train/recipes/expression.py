@@ -23,7 +23,7 @@ from typing import Any
 from train.data.augment import face_crop
 from train.networks.pooled_residual import pooled_residual, pooled_residual_deployed
 from train.networks.seed import seed_expression
-from train.recipe import Plan, Recipe
+from train.recipe import Plan, Recipe, notebook_plan
 
 __all__ = ["RECIPE"]
 
@@ -52,14 +52,6 @@ RECIPE = Recipe(
             mixup=0.2,
             augment=face_crop,
         ),
-        "seed": Plan(
-            seed_expression,
-            size_px=48,
-            epochs=15,
-            batch=64,
-            optimizer="adam",
-            learning_rate=1e-3,
-            schedule="constant",
-        ),
+        "seed": notebook_plan(seed_expression, size_px=48, epochs=15, batch=64),
     },
 )

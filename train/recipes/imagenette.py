@@ -8,24 +8,14 @@ from __future__ import annotations
 from train.data.augment import photo
 from train.networks.basic import basic_network
 from train.networks.seed import seed_expression
-from train.recipe import Plan, Recipe
+from train.recipe import Plan, Recipe, notebook_plan, transfer_plan
 
 __all__ = ["RECIPE"]
 
 RECIPE = Recipe(
     name="imagenette",
     plans={
-        "transfer": Plan(
-            None,
-            backbone="mobilenet-0.75",
-            size_px=192,
-            epochs=10,
-            batch=32,
-            learning_rate=1e-4,
-            weight_decay=1e-2,
-            label_smoothing=0.1,
-            augment=photo,
-        ),
+        "transfer": transfer_plan(size_px=192, epochs=10),
         "basic": Plan(
             basic_network,
             size_px=128,
@@ -37,14 +27,6 @@ RECIPE = Recipe(
             cutmix=0.3,
             augment=photo,
         ),
-        "seed": Plan(
-            seed_expression,
-            size_px=128,
-            epochs=20,
-            batch=32,
-            optimizer="adam",
-            learning_rate=1e-3,
-            schedule="constant",
-        ),
+        "seed": notebook_plan(seed_expression, size_px=128, epochs=20, batch=32),
     },
 )

@@ -11,20 +11,12 @@ from functools import partial
 from train.data.augment import small_picture
 from train.networks.pooled_residual import pooled_residual, pooled_residual_deployed
 from train.networks.seed import seed_objects
-from train.recipe import Plan, Recipe
+from train.recipe import Plan, Recipe, notebook_plan
 
 __all__ = ["RECIPE"]
 
 # The teaching notebook's network, and what it was on the way.
-_SEED = Plan(
-    seed_objects,
-    size_px=32,
-    epochs=15,
-    batch=64,
-    optimizer="adam",
-    learning_rate=1e-3,
-    schedule="constant",
-)
+_SEED = notebook_plan(seed_objects, size_px=32, epochs=15, batch=64)
 
 RECIPE = Recipe(
     name="objects",
