@@ -253,13 +253,38 @@ def rename(
 
 
 def forget(
-    gallery: _File, name: Annotated[str, typer.Argument(help="Of the person to remove.")]
+    gallery: _File,
+    name: Annotated[str, typer.Argument(help="Of the person to remove.")],
+    photos: Annotated[
+        list[Path] | None, typer.Argument(help="Only these photos of them, as they were enrolled.")
+    ] = None,
+    model: Model = "faces",
+    detector: Detector = "detector",
+    provider: Provider = "auto",
+    threads: Threads = 0,
 ) -> None:
-    """Remove somebody from a gallery; nothing of them is left in the file.
+    """Remove somebody from a gallery, or some photos of them; nothing of it is left in the file.
 
     Example: edge-run gallery forget people.npz Ana
+
+    Example: edge-run gallery forget people.npz Ana wrong.jpg
     """
     from edge_runtime.faces.gallery import Gallery, change_gallery
 
-    change_gallery(gallery, lambda: Gallery.load(gallery).without(name))
-    print(f"{name} is forgotten, in {gallery}")
+    left = 0
+    if photos:
+        need_libraries()
+        from edge_runtime.apps.enroll import forget_photos
+        from edge_runtime.apps.opening import open_detector, open_model
+        from edge_runtime.model.session import SessionOptions
+
+        options = SessionOptions(provider, threads)
+        session = open_model(model, options, say_once)
+        finder = open_detector(detector, options, say_once)
+        left = forget_photos(name, photos, gallery, session, finder)
+    else:
+        change_gallery(gallery, lambda: Gallery.load(gallery).without(name))
+    if left:
+        print(f"{len(photos or ())} photo(s) of {name} forgotten, {left} left, in {gallery}")
+    else:
+        print(f"{name} is forgotten, in {gallery}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from edge_runtime.files import check_writable
 from edge_runtime.media.image import read_image
 from edge_runtime.model.session import Session
 
-__all__ = ["Enrollment", "enroll_person"]
+__all__ = ["Enrollment", "enroll_person", "forget_photos"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -91,8 +92,47 @@ def enroll_person(
         )
     # Read again: another enrollment may have ended meanwhile.
     after = change_gallery(path, lambda: _open(path, session).enrolled(name, np.stack(rows)))
-    warnings = _odd(name, taken, np.stack(rows), before, session)
+    warnings = _odd(name, taken, np.stack(rows), before, session, path)
     return Enrollment(taken, refused, warnings, len(after.people[name]), len(after.people))
+
+
+def forget_photos(
+    name: str, photos: Sequence[Path], path: Path, session: Session, detector: FaceDetector
+) -> int:
+    """Take the faces of some photos out of a gallery file again.
+
+    Args:
+        name: Whose they were taken for.
+        photos: As they were enrolled; all of them are found, or nothing is changed.
+        path: The gallery.
+        session: Of the identity model they were enrolled with.
+        detector: Finds the face, as it did then.
+
+    Returns:
+        How many photos are left of the person; without any they are not in the gallery.
+
+    Raises:
+        GalleryError: The file is no gallery or another model's, the name is not in it, or a photo
+            is none of theirs.
+        ImageError: A photo cannot be read.
+        OutputError: The gallery cannot be written.
+    """
+    Gallery.load(path)  # what is wrong with it is said before the work
+    rows: list[Floats] = []
+    for photo in photos:
+        image = read_image(photo).image_bgr
+        face, problem = enrollable_face(detector, image)
+        if face is None:
+            raise GalleryError(f"{photo}: {problem}, so no photo of the gallery is this one")
+        rows.append(embed_face(session, image, face))
+
+    def changed() -> Gallery:
+        gallery = _open(path, session)
+        for photo, row in zip(photos, rows, strict=True):
+            gallery = gallery.without_photo(name, row, str(photo))
+        return gallery
+
+    return len(change_gallery(path, changed).people.get(name, ()))
 
 
 def _open(path: Path, session: Session) -> Gallery:
@@ -104,7 +144,7 @@ def _open(path: Path, session: Session) -> Gallery:
 
 
 def _odd(
-    name: str, taken: list[Path], rows: Floats, before: Gallery, session: Session
+    name: str, taken: list[Path], rows: Floats, before: Gallery, session: Session, path: Path
 ) -> list[str]:
     """Return lines on photos that look like somebody else, or unlike the person's others."""
     lines = []
@@ -119,9 +159,10 @@ def _odd(
         nearest = identifier.decide(row)
         alike = np.sort(own @ row)[::-1][1:]  # without itself
         if nearest.label != "unknown" and (not len(alike) or alike[0] < nearest.score):
+            mend = shlex.join(["edge-run", "gallery", "forget", str(path), name, str(photo)])
             lines.append(
                 f"{photo}: looks more like {nearest.label} ({nearest.score:.2f}) than like {name}; "
-                f"if that is so, edge-run gallery forget {name} and enroll the right photos"
+                f"if that is so: {mend}"
             )
         elif len(alike) and alike[0] < threshold:
             lines.append(

@@ -197,6 +197,24 @@ class Gallery:
         name = self._known(name)
         return self._with({n: rows for n, rows in self.people.items() if n != name})
 
+    def without_photo(self, name: str, embedding: Floats, where: str) -> Gallery:
+        """Return a gallery without one face of somebody, and without them if it was the last.
+
+        Args:
+            name: Of the person.
+            embedding: float32 (D,), of the photo that is to go.
+            where: The photo, to be named where it is none of theirs.
+
+        Raises:
+            GalleryError: Nobody has that name, or no photo of theirs is this one.
+        """
+        name = self._known(name)
+        rows = self.people[name]
+        kept = rows[rows @ embedding < _SAME_PHOTO]
+        if len(kept) == len(rows):
+            raise GalleryError(f"{where}: is none of the photos of {name}")
+        return self._with({**self.people, name: kept}) if len(kept) else self.without(name)
+
     def _with(self, people: dict[str, Floats]) -> Gallery:
         return replace(self, people=MappingProxyType(people))
 

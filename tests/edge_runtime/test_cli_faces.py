@@ -121,9 +121,18 @@ def test_enroll_adds_and_says_what_was_left_out_or_looks_odd(run, photos, galler
     assert result.stderr.splitlines() == [
         "left out: cut.png: the file is empty (0 bytes)",
         "look at this: photos/red/80.png: looks more like Ana (0.99) than like Zoë; if "
-        "that is so, edge-run gallery forget Zoë and enroll the right photos",
+        "that is so: edge-run gallery forget people.npz 'Zoë' photos/red/80.png",
     ]
     assert _people() == {"Ana": 2, "Zoë": 4}
+
+
+def test_one_photo_is_forgotten_as_the_warning_says(run, photos, gallery) -> None:
+    run("enroll", "Zoë", "photos/red/80.png", "photos/green", "--gallery", gallery)
+    result = run("gallery", "forget", gallery, "Zoë", "photos/red/80.png")
+    assert (result.exit_code, result.stdout) == (
+        0, "1 photo(s) of Zoë forgotten, 3 left, in people.npz\n"
+    )  # fmt: skip
+    assert _people() == {"Ana": 2, "Zoë": 3}
 
 
 def test_enroll_without_a_good_photo_fails_and_writes_nothing(run) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.apps import enroll as enroll_module
-from edge_runtime.apps.enroll import Enrollment, enroll_person
+from edge_runtime.apps.enroll import Enrollment, enroll_person, forget_photos
 from edge_runtime.errors import GalleryError, OutputError
 from edge_runtime.faces.gallery import Gallery
 from edge_runtime.model.session import SessionOptions, open_session
@@ -108,6 +108,50 @@ def test_without_one_good_photo_nothing_is_written(enroll, picture) -> None:
     assert not FILE.exists()
 
 
+# Forgetting photos
+
+
+@pytest.fixture
+def forget(identity_session, detector) -> Callable[..., int]:
+    def _forget(name: str, *photos: Path) -> int:
+        return forget_photos(name, photos, FILE, identity_session, detector)
+
+    return _forget
+
+
+def test_wrong_photo_goes_and_the_others_stay(enroll, forget, photo) -> None:
+    enroll("Ana", photo("red"), photo("red", 120), photo("green"))
+    before = Gallery.load(FILE).people["Ana"]
+    assert forget("Ana", photo("green")) == 2
+    np.testing.assert_array_equal(Gallery.load(FILE).people["Ana"], before[:2])
+
+
+def test_last_photo_takes_the_person_along(enroll, forget, photo) -> None:
+    enroll("Ana", photo("red"))
+    enroll("Ben", photo("green"), photo("green", 60))
+    assert forget("Ben", photo("green"), photo("green", 60)) == 0
+    assert _saved() == {"Ana": 1}
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ("red120.png", "red120.png: is none of the photos of Ana"),
+        ("nobody.png", "nobody.png: no face found, so no photo of the gallery is this one"),
+    ],
+)
+def test_all_photos_are_found_or_nothing_is_changed(
+    enroll, forget, photo, picture, other, says
+) -> None:
+    enroll("Ana", photo("red"), photo("green"))
+    cv2.imwrite("nobody.png", picture("blue", 128, 128))
+    photo("red", 120)
+    with pytest.raises(GalleryError) as caught:
+        forget("Ana", photo("red"), Path(other))
+    assert str(caught.value) == says
+    assert _saved() == {"Ana": 2}
+
+
 # Warnings
 
 
@@ -116,16 +160,16 @@ def test_photo_like_somebody_else_is_taken_and_pointed_at(enroll, photo) -> None
     done = enroll("Ben", photo("red", 120), photo("green"), photo("green", 60))
     assert (len(done.taken), done.photos) == (3, 3)
     assert done.warnings == [
-        "red120.png: looks more like Ana (1.00) than like Ben; if that is so, edge-run gallery "
-        "forget Ben and enroll the right photos"
+        "red120.png: looks more like Ana (1.00) than like Ben; if that is so: edge-run gallery "
+        "forget people.npz Ben red120.png"
     ]
 
 
 def test_only_photo_of_somebody_is_compared_with_the_others(enroll, photo) -> None:
     enroll("Ana", photo("red"))
     assert enroll("Ben", photo("red", 120)).warnings == [
-        "red120.png: looks more like Ana (1.00) than like Ben; if that is so, edge-run gallery "
-        "forget Ben and enroll the right photos"
+        "red120.png: looks more like Ana (1.00) than like Ben; if that is so: edge-run gallery "
+        "forget people.npz Ben red120.png"
     ]
 
 
