@@ -56,13 +56,21 @@ def train_softmax(job: Job) -> Trained:
         seconds += fit_photos(model, job, taught, targets, job.labels, loss)
     keras.config.set_dtype_policy("float32")
     build = plan.deployed or plan.network
-    final = build(spec, classes) if build is not None else _transfer(plan, spec, classes, "none")
+    final = (
+        build(spec, classes)
+        if build is not None
+        else _transfer(plan, spec, classes, "none", plan.mirrored)
+    )
     final.set_weights(model.get_weights())
     return Trained(final, seconds)
 
 
-def _transfer(plan: Plan, spec: InputSpec, classes: int, weights: str) -> keras.Model:
-    return transfer_network(spec, classes, plan.backbone, weights, plan.enlarged_px, plan.hidden)
+def _transfer(
+    plan: Plan, spec: InputSpec, classes: int, weights: str, mirrored: bool = False
+) -> keras.Model:
+    return transfer_network(
+        spec, classes, plan.backbone, weights, plan.enlarged_px, plan.hidden, mirrored
+    )
 
 
 def _features(model: keras.Model, job: Job) -> npt.NDArray[np.float32]:

@@ -158,3 +158,22 @@ def test_backbone_sees_small_pictures_enlarged() -> None:
     assert np.abs(one - other).max() < 1e-3 * np.abs(one).max()
     hard = np.asarray(head_input(large)(photo.repeat(4, 1).repeat(4, 2)))
     assert np.abs(hard - other).max() > 1e-2 * np.abs(one).max()
+
+
+def test_mirrored_backbone_averages_both_sides_of_a_photo() -> None:
+    from train.networks.transfer import transfer_network
+
+    keras.utils.set_random_seed(1)
+    plain = transfer_network(InputSpec(32, 32), 3, "mobilenet-0.25", "none", 64)
+    for layer in plain.layers:  # untaught features are as good as nothing
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.gamma.assign(layer.gamma * 4)
+    both = transfer_network(InputSpec(32, 32), 3, "mobilenet-0.25", "none", 64, mirrored=True)
+    both.set_weights(plain.get_weights())
+    photos = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+    sides = [np.log(np.asarray(plain(p))) for p in (photos, photos[:, :, ::-1])]
+    # The head is linear: averaged features are averaged logits.
+    logits = sides[0] + sides[1]
+    expected = np.exp(logits / 2) / np.exp(logits / 2).sum(1, keepdims=True)
+    assert np.abs(sides[0] - sides[1]).max() > 1e-2
+    np.testing.assert_allclose(np.asarray(both(photos)), expected, atol=1e-5)

@@ -22,6 +22,7 @@ def transfer_network(
     weights: str,
     enlarged_px: int = 0,
     hidden: int = 0,
+    mirrored: bool = False,
 ) -> keras.Model:
     """Build a backbone, an average over its last map, dropout and one dense layer, or two.
 
@@ -32,14 +33,18 @@ def transfer_network(
         weights: `imagenet`, `none` or a file.
         enlarged_px: Side of what the backbone sees; 0 for the input itself.
         hidden: Units of a dense layer before the last; 0 for none.
+        mirrored: Average the features with those of the mirror image: twice the work, and a
+            better answer.
     """
     image = keras.Input((spec.height_px, spec.width_px, 3), dtype="uint8", name="image")
-    seen = image
+    seen = ops.concatenate([image, image[:, :, ::-1]], axis=0) if mirrored else image
     if enlarged_px:
         side = (enlarged_px, enlarged_px)
-        seen = ops.image.resize(ops.cast(image, "float32"), side, interpolation="bilinear")
+        seen = ops.image.resize(ops.cast(seen, "float32"), side, interpolation="bilinear")
     x = backbone_features(backbone, weights, seen)
     x = layers.GlobalAveragePooling2D(name=_FEATURES)(x)
+    if mirrored:
+        x = sum(ops.split(x, 2, axis=0)) * 0.5
     if hidden:
         x = layers.Dense(hidden, activation="relu", name=_HIDDEN)(x)
     x = layers.Dropout(0.5 if hidden else 0.2, name="dropout")(x)
