@@ -8,6 +8,7 @@ that share no person. Photos are linked into
     OUT/answers/{train,test}/   whom the model knows by name: the people of PEOPLE (24 photos to
                                 train, 6 to test, in the order of their names) and those of LFW
                                 with 20 photos or more (every fifth to test)
+    OUT/lfw20/                  those of the latter, whom accuracy among themselves is told of
     OUT/teachers/{train,test}/  those of them who teach the embedding
     OUT/taught/                 people of LFW who teach and are no answers
     OUT/strangers/              people of the seventh fold, who teach nothing: on them thresholds
@@ -71,6 +72,7 @@ def main(lfw_folder: Path, people_folder: Path, pairs: Path, out: Path) -> None:
             for i, photo in enumerate(photos):
                 split = "test" if i % 5 == 4 else "train"
                 link(photo, out / "answers" / split / person)
+                link(photo, out / "lfw20" / person)
                 if teaches:
                     link(photo, out / "teachers" / split / person)
         elif teaches:
