@@ -51,7 +51,7 @@ def train_identity(job: Job) -> Trained:
     if plan.exported:
         load_exported(model, plan.weights)
     seconds = 0.0
-    if start != "none":
+    if start != "none" and not job.run.has_epoch:  # else the checkpoint holds all that
         began = time.monotonic()
         part_people(model, taught, job)
         if not plan.frozen:

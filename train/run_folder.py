@@ -100,6 +100,11 @@ class RunFolder:
             self._write("state/commits.txt", "\n".join([*self.commits, now]))
 
     @property
+    def has_epoch(self) -> bool:
+        """Whether an epoch is done, from which the run goes on."""
+        return (self.state / "progress.json").exists()
+
+    @property
     def commits(self) -> list[str]:
         """The commits of the code that trained: one, or more where a run was gone on with."""
         known = self.state / "commits.txt"
@@ -185,8 +190,7 @@ class RunFolder:
 
         The folder was empty or not there when the run began, so nothing in it is anybody else's.
         """
-        trained = self.state / "progress.json", self.path / "model.keras"
-        if not any(path.exists() for path in trained):
+        if not self.has_epoch and not (self.path / "model.keras").exists():
             for made in (self.state, self.path / "faces", self.path / "tensorboard"):
                 shutil.rmtree(made, ignore_errors=True)
             with contextlib.suppress(OSError):

@@ -40,7 +40,7 @@ def train_softmax(job: Job) -> Trained:
         model = _built(plan.network, spec, classes)
     seconds = 0.0
     learned = bool(plan.backbone) and plan.weights != "none"
-    if learned:
+    if learned and not job.run.has_epoch:  # else the checkpoint holds the head too
         began = time.monotonic()
         freeze_backbone(model)
         train_head(model, _features(model, job), job.targets, job.weights)
