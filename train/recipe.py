@@ -32,7 +32,8 @@ class Plan:
         enlarged_px: Side to which a backbone's graph enlarges the input, where pictures are smaller
             than what it has learned to see; 0 leaves them.
         hidden: Units of a dense layer between a backbone and the last; 0 for none.
-        mirrored: Whether a backbone, once trained, averages what it sees with the mirror image.
+        views: Of how many views a backbone, once trained, averages what it sees; see
+            `train.networks.views`.
         settled: Whether a backbone's batch statistics stay as they came: a few hundred photos would
             have them follow the batches rather than the world.
         epochs: Passes over the training photos.
@@ -59,7 +60,7 @@ class Plan:
     backbone: str = ""
     enlarged_px: int = 0
     hidden: int = 0
-    mirrored: bool = False
+    views: int = 1
     settled: bool = True
     weights: str = "imagenet"
     optimizer: Literal["adamw", "adam", "sgd", "muon"] = "adamw"

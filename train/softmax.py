@@ -59,17 +59,17 @@ def train_softmax(job: Job) -> Trained:
     final = (
         build(spec, classes)
         if build is not None
-        else _transfer(plan, spec, classes, "none", plan.mirrored)
+        else _transfer(plan, spec, classes, "none", plan.views)
     )
     final.set_weights(model.get_weights())
     return Trained(final, seconds)
 
 
 def _transfer(
-    plan: Plan, spec: InputSpec, classes: int, weights: str, mirrored: bool = False
+    plan: Plan, spec: InputSpec, classes: int, weights: str, views: int = 1
 ) -> keras.Model:
     return transfer_network(
-        spec, classes, plan.backbone, weights, plan.enlarged_px, plan.hidden, mirrored
+        spec, classes, plan.backbone, weights, plan.enlarged_px, plan.hidden, views
     )
 
 

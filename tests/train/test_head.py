@@ -160,7 +160,7 @@ def test_backbone_sees_small_pictures_enlarged() -> None:
     assert np.abs(hard - other).max() > 1e-2 * np.abs(one).max()
 
 
-def test_mirrored_backbone_averages_both_sides_of_a_photo() -> None:
+def test_backbone_of_two_views_averages_both_sides_of_a_photo() -> None:
     from train.networks.transfer import transfer_network
 
     keras.utils.set_random_seed(1)
@@ -168,7 +168,7 @@ def test_mirrored_backbone_averages_both_sides_of_a_photo() -> None:
     for layer in plain.layers:  # untaught features are as good as nothing
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.gamma.assign(layer.gamma * 4)
-    both = transfer_network(InputSpec(32, 32), 3, "mobilenet-0.25", "none", 64, mirrored=True)
+    both = transfer_network(InputSpec(32, 32), 3, "mobilenet-0.25", "none", 64, views=2)
     both.set_weights(plain.get_weights())
     photos = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
     sides = [np.log(np.asarray(plain(p))) for p in (photos, photos[:, :, ::-1])]

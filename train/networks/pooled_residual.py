@@ -6,10 +6,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import layers
 
 from edge_runtime.model.card import InputSpec
 from train.networks.layers import gray_standardized
+from train.networks.views import mean_of_views, views_of
 
 __all__ = ["pooled_residual", "pooled_residual_deployed"]
 
@@ -69,26 +70,12 @@ def pooled_residual_deployed(
         widths: Channels of each block.
         gray: Look at gray alone.
         dropout: Before the classifier.
-        views: 1, the picture; 2, and its mirror image; 4, both a pixel to either side along the
-            diagonal, so that pooling falls upon other pixels.
+        views: See `train.networks.views`.
     """
     image = keras.Input((spec.height_px, spec.width_px, 3), dtype="uint8", name="image")
-    seen = _views(image, views)
-    every = ops.concatenate(seen, axis=0) if views > 1 else image
-    features = _features(_scaled(every, gray), stem, widths, pool_first=False)
-    if views > 1:
-        features = sum(ops.split(features, views, axis=0)) * (1 / views)
+    features = _features(_scaled(views_of(image, views), gray), stem, widths, pool_first=False)
+    features = mean_of_views(features, views)
     return keras.Model(image, _head(features, classes, dropout))
-
-
-def _views(image: Any, count: int) -> list[Any]:
-    if count == 4:
-        down = ops.concatenate([image[:, :1], image[:, :-1]], axis=1)
-        up = ops.concatenate([image[:, 1:], image[:, -1:]], axis=1)
-        right_down = ops.concatenate([down[:, :, :1], down[:, :, :-1]], axis=2)
-        left_up = ops.concatenate([up[:, :, 1:], up[:, :, -1:]], axis=2)
-        return [*_views(right_down, 2), *_views(left_up, 2)]
-    return [image, image[:, :, ::-1]][:count]
 
 
 def _scaled(image: Any, gray: bool) -> Any:

@@ -7,6 +7,7 @@ from keras import layers, ops
 
 from edge_runtime.model.card import InputSpec
 from train.networks.backbones import backbone_features
+from train.networks.views import mean_of_views, views_of
 
 __all__ = [
     "freeze_backbone", "head_input", "hidden_layers", "transfer_network", "unfreeze_backbone",
@@ -22,7 +23,7 @@ def transfer_network(
     weights: str,
     enlarged_px: int = 0,
     hidden: int = 0,
-    mirrored: bool = False,
+    views: int = 1,
 ) -> keras.Model:
     """Build a backbone, an average over its last map, dropout and one dense layer, or two.
 
@@ -33,18 +34,16 @@ def transfer_network(
         weights: `imagenet`, `none` or a file.
         enlarged_px: Side of what the backbone sees; 0 for the input itself.
         hidden: Units of a dense layer before the last; 0 for none.
-        mirrored: Average the features with those of the mirror image: twice the work, and a
-            better answer.
+        views: Whose features are averaged; see `train.networks.views`.
     """
     image = keras.Input((spec.height_px, spec.width_px, 3), dtype="uint8", name="image")
-    seen = ops.concatenate([image, image[:, :, ::-1]], axis=0) if mirrored else image
+    seen = views_of(image, views)
     if enlarged_px:
         side = (enlarged_px, enlarged_px)
         seen = ops.image.resize(ops.cast(seen, "float32"), side, interpolation="bilinear")
     x = backbone_features(backbone, weights, seen)
     x = layers.GlobalAveragePooling2D(name=_FEATURES)(x)
-    if mirrored:
-        x = sum(ops.split(x, 2, axis=0)) * 0.5
+    x = mean_of_views(x, views)
     if hidden:
         x = layers.Dense(hidden, activation="relu", name=_HIDDEN)(x)
     x = layers.Dropout(0.5 if hidden else 0.2, name="dropout")(x)

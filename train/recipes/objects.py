@@ -26,6 +26,7 @@ RECIPE = Recipe(
             backbone="mobilenet-0.75",
             size_px=32,
             enlarged_px=112,
+            views=4,
             settled=False,
             epochs=14,
             batch=64,
