@@ -60,6 +60,11 @@ def test_pets_in_the_readme_are_those_of_the_committed_results() -> None:
     assert f"| {100 * pets['accuracy']:.1f}% (n = {pets['n']}) |" in readme()
 
 
+def test_objects_in_the_readme_are_those_of_the_committed_results() -> None:
+    objects = figures("accuracy-objects")["test"]["int8"]
+    assert f"| {100 * objects['accuracy']:.1f}% (n = {objects['n']:,}) |" in readme()
+
+
 def test_faces_in_the_readme_are_those_of_the_committed_results() -> None:
     faces = figures("accuracy-faces")["test"]["int8"]
     lfw = faces["subsets"]["lfw20"]

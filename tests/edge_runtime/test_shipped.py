@@ -15,8 +15,8 @@ from edge_runtime.model.golden import check_golden
 from edge_runtime.model.session import SessionOptions, open_session
 
 
-def test_detector_expression_faces_and_pets_ship() -> None:
-    assert {"detector", "expression", "faces", "pets"} <= set(shipped_models())
+def test_the_four_models_and_the_detector_ship() -> None:
+    assert set(shipped_models()) == {"detector", "expression", "faces", "objects", "pets"}
 
 
 @pytest.mark.parametrize("name", shipped_models())

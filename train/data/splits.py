@@ -45,7 +45,10 @@ def split_rule(samples: Sequence[Sample], seed: int) -> str:
         return "as the folders are"
     if present <= {"", "train"}:
         return f"70 / 15 / 15 by seed {seed}"
-    return f"val is a sixth of the train folder by seed {seed}; the other folder is the test"
+    return (
+        f"val is a sixth of the train folder, of a class at most {_MOST_VAL}, by seed {seed}; the "
+        "other folder is the test"
+    )
 
 
 def _choose(samples: Sequence[Sample], shares: dict[str, float], seed: int) -> list[Sample]:
