@@ -26,6 +26,7 @@ check: .venv/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/python scripts/help_page.py --check
 	$(BIN)/python scripts/models_page.py --check
+	$(BIN)/python scripts/exercise_pages.py --check
 
 format: .venv/dev.stamp
 	$(BIN)/ruff check --fix .
@@ -34,6 +35,7 @@ format: .venv/dev.stamp
 docs: .venv/dev.stamp
 	$(BIN)/python scripts/help_page.py
 	$(BIN)/python scripts/models_page.py
+	$(BIN)/python scripts/exercise_pages.py
 
 lock: .venv/dev.stamp
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/lock.sh

@@ -1,12 +1,8 @@
-"""`python -m train faces` from folders of whole photos to a file that names people.
-
-The people are the demo clip's face, as it is and in two disguises the embedding parts well.
-"""
+"""`python -m train faces` from folders of whole photos to a file that names people."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +13,7 @@ import pytest
 from edge_runtime.faces.detector import OnnxFaceDetector
 from edge_runtime.faces.portrait import portrait_face
 from edge_runtime.media.image import read_image
-from edge_runtime.media.sources import open_source
 from edge_runtime.model.card import Reject
-from edge_runtime.model.catalog import find_model
 from edge_runtime.model.classifier import Classifier
 from edge_runtime.model.session import SessionOptions, open_session
 from train.errors import DataError, RunError
@@ -28,49 +22,6 @@ pytestmark = pytest.mark.tensorflow
 keras = pytest.importorskip("keras")
 
 QUIET = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-DISGUISES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "anna": lambda face: face,
-    "ben": lambda face: cv2.resize(face[..., ::-1], None, fx=1.35, fy=0.9),
-    "dora": lambda face: cv2.resize(face[:, ::-1, [1, 0, 2]], None, fx=0.95, fy=1.2),
-    "cleo": lambda face: cv2.GaussianBlur(255 - cv2.resize(face, None, fx=0.8, fy=1.1), (5, 5), 0),
-}
-
-
-@pytest.fixture(scope="module")
-def detector() -> OnnxFaceDetector:
-    return OnnxFaceDetector(open_session(find_model("detector"), SessionOptions("cpu", 1)))
-
-
-@pytest.fixture(scope="module")
-def portrait(detector: OnnxFaceDetector) -> np.ndarray:
-    """The demo clip's face with half its size around it."""
-    frame = open_source("demo").read().image_bgr
-    left, top, right, bottom = portrait_face(detector, frame).box.astype(int)
-    border = (right - left) // 2
-    return frame[max(0, top - border) : bottom + border, left - border : right + border]
-
-
-@pytest.fixture
-def album(tmp_path: Path, portrait: np.ndarray, photo) -> Callable[..., Path]:
-    """Write photos of some people, each with its own background, place, size and light."""
-
-    def write(folder: str, people: tuple[str, ...], photos: int) -> Path:
-        rng = np.random.default_rng(len(folder))
-        for name in people:
-            (tmp_path / folder / name).mkdir(parents=True)
-            for i in range(photos):
-                scene = photo(int(rng.integers(1_000_000)), 320)
-                face = DISGUISES[name](portrait)
-                scale = rng.uniform(0.9, 1.2) * 180 / face.shape[0]
-                face = cv2.resize(face, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-                face = cv2.convertScaleAbs(face, alpha=rng.uniform(0.85, 1.1))
-                height, width = face.shape[:2]
-                y, x = (int(rng.integers(0, 320 - side)) for side in (height, width))
-                scene[y : y + height, x : x + width] = face
-                cv2.imwrite(str(tmp_path / folder / name / f"{i:02}.png"), scene)
-        return tmp_path / folder
-
-    return write
 
 
 def _train(data: Path, output: Path, **options: Any) -> Path:
@@ -90,7 +41,7 @@ def _rows(run: Path, split: str) -> list[dict[str, str]]:
 
 @QUIET
 def test_folders_of_whole_photos_become_a_file_that_names_people(
-    album, detector: OnnxFaceDetector, tmp_path: Path
+    album, shipped_detector: OnnxFaceDetector, tmp_path: Path
 ) -> None:
     from export.options import ExportOptions
     from export.pipeline import export_model
@@ -115,7 +66,7 @@ def test_folders_of_whole_photos_become_a_file_that_names_people(
     names = Classifier(session)
     for path in sorted(album("later", ("anna", "ben"), 6).rglob("*.png")):
         image = read_image(path).image_bgr
-        face = portrait_face(detector, image)
+        face = portrait_face(shipped_detector, image)
         assert names.classify(image, face.box).top(1)[0][0] == path.parent.name
 
 
