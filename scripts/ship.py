@@ -3,8 +3,8 @@
     python scripts/ship.py DATA WORK NAME... [--weights FILE]
 
 DATA holds the sets as the recipes describe them: cifar10/ mnist/ imagenette/ cats_dogs/ fer2013/
-lfw/ people/ two_people/ celeb5/ orl_faces/ face_boxes/ bottles/, and fer2013.npz, lfw_pairs.txt and
-yunet.onnx. Runs, files and reports come to WORK, figures to benchmarks/results/, what ships to
+lfw/ people/ two_people/ celeb5/ orl_faces/ face_boxes/, and fer2013.npz, lfw_pairs.txt, yunet.onnx
+and bottle-detection.mp4. Runs, files and reports come to WORK, figures to benchmarks/results/, what ships to
 edge_runtime/shipped/. What is finished in WORK is not made again, what was interrupted goes on.
 --weights names MobileNet 0.75's ImageNet weights where Keras cannot download them.
 """
@@ -71,6 +71,7 @@ PREPARED = {
     "--background {work}/faces/taught --weights {weights} --name embedding "
     "--output {work}/runs/embedding",
     "embedding.onnx": "-m export {work}/runs/embedding {work}/embedding.onnx --precision fp32",
+    "bottles": "scripts/clip_frames.py {data}/bottle-detection.mp4 {work}/bottles",
     "people_boxes": "scripts/mark_faces.py {data}/yunet.onnx {work}/people_boxes "
     + " ".join(f"{{data}}/imagenette/train/{kind}" for kind in WITH_PEOPLE),
     "landmarks.json": "scripts/mark_landmarks.py {data}/yunet.onnx {work}/landmarks.json "
@@ -153,14 +154,14 @@ def _people() -> dict[str, Model]:
 
 
 def _detector() -> Model:
-    faceless = ("cats_dogs", *(f"imagenette/train/{kind}" for kind in WITHOUT_PEOPLE), "bottles")
+    faceless = ("cats_dogs", *(f"imagenette/train/{kind}" for kind in WITHOUT_PEOPLE))
     folders = " ".join(f"--faceless {{data}}/{folder}" for folder in faceless)
     return Model(
         f"detector --boxes {{data}}/face_boxes --portraits {{data}}/lfw {folders} "
-        "--people {work}/people_boxes --landmarks {work}/landmarks.json",
+        "--faceless {work}/bottles --people {work}/people_boxes --landmarks {work}/landmarks.json",
         BOXES,
         "astronaut.png",
-        ("people_boxes", "landmarks.json"),
+        ("bottles", "people_boxes", "landmarks.json"),
     )
 
 
