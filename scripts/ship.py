@@ -154,7 +154,7 @@ def _people() -> dict[str, Model]:
 
 
 def _detector() -> Model:
-    faceless = ("cats_dogs", *(f"imagenette/train/{kind}" for kind in WITHOUT_PEOPLE))
+    faceless = ("cats_dogs/train", *(f"imagenette/train/{kind}" for kind in WITHOUT_PEOPLE))
     folders = " ".join(f"--faceless {{data}}/{folder}" for folder in faceless)
     return Model(
         f"detector --boxes {{data}}/face_boxes --portraits {{data}}/lfw {folders} "
