@@ -123,6 +123,30 @@ def export(
 
 
 @app.command()
+def sizes(
+    run: Annotated[Path, typer.Option(help="Run folder of the detector.")],
+    boxes: Annotated[Path, typer.Option(help="Annotated photos, as the detector's recipe reads.")],
+    clip: Annotated[Path, typer.Option(help="A 640x480 clip, whose frames are timed.")],
+    seed: Annotated[int, typer.Option(help="Of the split of the annotated photos.")] = 0,
+) -> None:
+    """What the detector finds at other input sizes, and how long it takes."""
+    from benchmarks.detector_sizes import measure_sizes
+
+    _write("sizes", measure_sizes(run, boxes, clip, seed))
+
+
+@app.command()
+def memory(
+    data: Annotated[Path, typer.Option(help="Folder with a folder a class; links are made to it.")],
+    files: Annotated[int, typer.Option(min=100, help="How many links.")] = 200_000,
+) -> None:
+    """Memory for features of, training on and streaming a folder of very many photos."""
+    from benchmarks.memory import measure_memory
+
+    _write("memory", measure_memory(data, files))
+
+
+@app.command()
 def faces(
     data: Annotated[
         Path,

@@ -14,6 +14,8 @@ DOGS = {"dogs", "English_springer"}
 
 
 def main(cats_dogs: Path, imagenette: Path, out: Path) -> None:
+    if out.exists():
+        sys.exit(f"error: {out} is there already; remove it or name another folder")
     for source in (cats_dogs, imagenette):
         for split in ("train", "val"):
             for kind in sorted(p for p in (source / split).iterdir() if p.is_dir()):

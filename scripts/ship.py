@@ -4,9 +4,9 @@
 
 DATA holds the sets as the recipes describe them: cifar10/ mnist/ imagenette/ cats_dogs/ fer2013/
 lfw/ people/ two_people/ celeb5/ orl_faces/ face_boxes/, and fer2013.npz, lfw_pairs.txt, yunet.onnx
-and bottle-detection.mp4. Runs, files and reports come to WORK, figures to benchmarks/results/, what ships to
-edge_runtime/shipped/. What is finished in WORK is not made again, what was interrupted goes on.
---weights names MobileNet 0.75's ImageNet weights where Keras cannot download them.
+and bottle-detection.mp4. Runs, files and reports come to WORK, figures to benchmarks/results/, what
+ships to edge_runtime/shipped/. What is finished in WORK is not made again, what was interrupted
+goes on. --weights names MobileNet 0.75's ImageNet weights where Keras cannot download them.
 """
 
 from __future__ import annotations
