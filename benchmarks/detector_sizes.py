@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -80,7 +79,6 @@ def _resized(run: Path, card: ModelCard, height: int, width: int, work: Path) ->
     spec = replace(card.input, height_px=height, width_px=width)
     decoded_model(_network(run, spec), spec).save(folder / "model.keras")
     (folder / "card.json").write_text(replace(card, input=spec).to_json(), "utf-8")
-    shutil.copy(run / "metrics.json", folder)
     with (run / "split.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     with (folder / "split.csv").open("w", newline="", encoding="utf-8") as file:

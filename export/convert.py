@@ -61,6 +61,7 @@ def keras_to_onnx(model: keras.Model, opset: int = OPSET) -> onnx.ModelProto:
         proto, _ = tf2onnx.convert.from_function(answer, input_signature=signature, opset=opset)
     _fill_in_constants(proto, answer.get_concrete_function(*signature))
     _replace_erfc(proto)
+    _name_resizes(proto)
     _expect_known_operators(proto, opset)
     if _shape_scalars(proto):
         proto = GraphUtil.optimize_model_proto(proto)
@@ -101,6 +102,20 @@ def _replace_erfc(proto: onnx.ModelProto) -> None:
         ]
     del proto.graph.node[:]
     proto.graph.node.extend(nodes)
+
+
+def _name_resizes(proto: onnx.ModelProto) -> None:
+    """Say how TensorFlow picks the nearest pixel in words that are not deprecated.
+
+    floor((x + 0.5) / scale) is (x + 0.5) / scale - 0.5, rounded up from the middle on. Not every
+    execution provider knows the old name.
+    """
+    for node in proto.graph.node:
+        given = {a.name: a for a in node.attribute}
+        mode = given.get("coordinate_transformation_mode")
+        if node.op_type == "Resize" and mode is not None and mode.s == b"tf_half_pixel_for_nn":
+            mode.s = b"half_pixel"
+            given["nearest_mode"].s = b"round_prefer_ceil"
 
 
 def _expect_known_operators(proto: onnx.ModelProto, opset: int) -> None:

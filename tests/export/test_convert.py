@@ -111,6 +111,24 @@ def test_exact_gelu_is_written_in_onnxs_operators() -> None:
     assert_shares(answer(proto), [x / 2 * (1 + erf(x / 2**0.5)) for x in (2, 1, 0.5)])
 
 
+@pytest.mark.parametrize("size", [(10, 14), (8, 9), (3, 4), (15, 6)])
+def test_nearest_pixel_is_the_one_keras_takes_and_has_no_deprecated_name(size) -> None:
+    from export.convert import keras_to_onnx
+
+    image = keras.Input((5, 7, 3), dtype="uint8", name="image")
+    resized = keras.ops.image.resize(
+        keras.ops.cast(image, "float32"), size, interpolation="nearest"
+    )
+    model = keras.Model(image, layers.Flatten()(resized))
+    proto = keras_to_onnx(model)
+    (resize,) = (node for node in proto.graph.node if node.op_type == "Resize")
+    assert b"tf_half_pixel_for_nn" not in [a.s for a in resize.attribute]
+    photo = np.random.default_rng(0).integers(0, 256, (1, 5, 7, 3)).astype(np.uint8)
+    session = onnxruntime.InferenceSession(proto.SerializeToString())
+    (said,) = session.run(None, {"image": photo})
+    np.testing.assert_array_equal(said, np.asarray(model(photo)))
+
+
 def test_layer_that_onnx_cannot_say_is_named() -> None:
     from export.convert import _expect_known_operators
     from export.errors import KerasError
