@@ -21,6 +21,7 @@ from benchmarks.face_identity import (
     refuse_strangers,
     verify_pairs,
 )
+from benchmarks.face_tilt import tilt_faces
 from benchmarks.peers import SmallYuNet, UltraFace, mobile_face_net
 from edge_runtime.apps.pictures import list_pictures
 from edge_runtime.apps.progress import progress
@@ -97,6 +98,7 @@ def measure_faces(
             for card in (ours.session.card, sessions["edge-run"].card)
         },
         "detection": _detection(detectors, sets, seed),
+        "tilted": _tilted(detectors, sets),
         "latency": time_detectors(detectors, frames_of(clips[0], 20), _YUNET_320),
         "clips": follow_faces({"edge-run": ours}, clips),
         "identity": {
@@ -132,6 +134,13 @@ def _detection(detectors: Mapping[str, FaceDetector], sets: FaceSets, seed: int)
             "annotated": find_annotated(detectors, photos, step),
             "faceless": find_nothing(detectors, pictures, step),
         }
+
+
+def _tilted(detectors: Mapping[str, FaceDetector], sets: FaceSets) -> dict[str, Any]:
+    portraits = [path for those in people_of(sets.held).values() for path in those]
+    with_eyes = {n: d for n, d in detectors.items() if not isinstance(d, UltraFace | HaarDetector)}
+    with progress("tilting heads", len(portraits)) as step:
+        return tilt_faces(with_eyes, portraits, step)
 
 
 def _identity(session: Session, detector: FaceDetector | None, sets: FaceSets) -> dict[str, Any]:
