@@ -22,9 +22,9 @@ __all__ = ["TARGET_CHANNELS", "DetectorLoss"]
 TARGET_CHANNELS = 16
 
 _BOX_WEIGHT = 2.0
-# With 1 the five points keep their average places in the box, however a head is tilted: how they
-# differ is worth a hundredth of the loss, and nothing learns to see it.
-_LANDMARK_WEIGHT = 20.0
+# With 1 the five points keep to the box and hardly follow a tilted head. With 20 they follow it to
+# 4 degrees, and average precision on val falls from 0.92 to 0.81 (n = 1 run each).
+_LANDMARK_WEIGHT = 1.0
 
 
 class DetectorLoss(keras.losses.Loss):  # type: ignore[misc]
