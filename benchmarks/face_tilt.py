@@ -29,7 +29,7 @@ def tilt_faces(
     is in every detector's error alike.
 
     Args:
-        detectors: Those that find eyes.
+        detectors: One that knows no eyes gives level ones, and is as far off as heads are tilted.
         portraits: Of one face each, upright.
         step: Called after each.
 

@@ -138,9 +138,8 @@ def _detection(detectors: Mapping[str, FaceDetector], sets: FaceSets, seed: int)
 
 def _tilted(detectors: Mapping[str, FaceDetector], sets: FaceSets) -> dict[str, Any]:
     portraits = [path for those in people_of(sets.held).values() for path in those]
-    with_eyes = {n: d for n, d in detectors.items() if not isinstance(d, UltraFace | HaarDetector)}
     with progress("tilting heads", len(portraits)) as step:
-        return tilt_faces(with_eyes, portraits, step)
+        return tilt_faces(detectors, portraits, step)
 
 
 def _identity(session: Session, detector: FaceDetector | None, sets: FaceSets) -> dict[str, Any]:

@@ -16,15 +16,14 @@ from edge_runtime.measure.machine import describe_machine
 from edge_runtime.model.card import InputSpec
 from train.data.batches import PhotoBatches
 from train.data.folders import scan
-from train.data.samples import Sample
 from train.errors import RunError
 
 __all__ = ["measure_memory"]
 
 _SIZE_PX = 64
 _BATCH = 64
-_SMALLER = 10  # times: how much more one photo takes shows between the two
-_SMALL = """
+_SMALLER = 10  # times: what one more photo takes shows between the two
+_MEASURED = """
 import resource, subprocess, sys
 done = subprocess.run(sys.argv[1:], stdout=sys.stderr)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
@@ -77,18 +76,12 @@ def measure_memory(data: Path, files: int) -> dict[str, Any]:
 def stream(folder: Path) -> None:
     """Take every photo of a folder once, as an epoch of training does, and keep none."""
     samples = scan(folder)
-    batches = _batches(samples)
+    targets = np.zeros((len(samples), 1), np.float32)
+    batches = PhotoBatches(samples, targets, InputSpec(_SIZE_PX, _SIZE_PX), _BATCH, seed=0)
     with progress("streaming", len(batches)) as step:
         for i in range(len(batches)):
-            images, _ = batches[i]
-            if images.shape[1:] != (_SIZE_PX, _SIZE_PX, 3):
-                raise RunError(f"{folder}: a batch of {images.shape}")
+            batches[i]
             step()
-
-
-def _batches(samples: list[Sample]) -> PhotoBatches:
-    targets = np.zeros((len(samples), 1), np.float32)
-    return PhotoBatches(samples, targets, InputSpec(_SIZE_PX, _SIZE_PX), _BATCH, seed=0)
 
 
 def _link(data: Path, folder: Path, count: int) -> None:
@@ -116,7 +109,7 @@ def _commands(folder: Path) -> dict[str, list[str]]:
 
 def _peak_mb(command: list[str]) -> float:
     # A process's peak begins with its parent's size, so a small one stands in between.
-    said = subprocess.run([sys.executable, "-c", _SMALL, *command], stdout=subprocess.PIPE)
+    said = subprocess.run([sys.executable, "-c", _MEASURED, *command], stdout=subprocess.PIPE)
     if said.returncode:
         raise RunError(f"{' '.join(command)}: exit status {said.returncode}")
     return int(said.stdout) / (2**20 if sys.platform == "darwin" else 2**10)

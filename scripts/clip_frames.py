@@ -15,6 +15,8 @@ COUNT = 60
 
 
 def main(clip: Path, target: Path) -> None:
+    if target.exists():
+        sys.exit(f"error: {target} is there already; remove it or name another folder")
     capture = cv2.VideoCapture(str(clip))
     frames = []
     while (frame := capture.read()[1]) is not None:

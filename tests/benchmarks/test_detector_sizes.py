@@ -6,24 +6,25 @@ import json
 from pathlib import Path
 
 import cv2
-import keras
 import numpy as np
 import pytest
 
-from benchmarks.detector_sizes import measure_sizes
 from edge_runtime.model.card import InputSpec, ModelCard
 from tests.written_run import write_run
-from train.networks.face_detector import decoded_model, detector_network
 
 pytestmark = [
     pytest.mark.tensorflow,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
+keras = pytest.importorskip("keras")
 
 
 def test_each_size_is_exported_asked_and_timed_beside_the_runs_own(
     tmp_path: Path, write_clip
 ) -> None:
+    from benchmarks.detector_sizes import measure_sizes
+    from train.networks.face_detector import decoded_model, detector_network
+
     keras.utils.set_random_seed(0)
     spec = InputSpec(64, 96, resize="letterbox")
     model = decoded_model(detector_network(spec), spec)

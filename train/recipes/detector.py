@@ -8,7 +8,7 @@ portraits aligned at 112 px (LFW's crops), pictures without people, and photos o
 in which faces are only ignored (`scripts/mark_faces.py` marks them). Scenes are made from them
 anew each epoch, see `train/data/face_scenes.py`. None of the sets states a license.
 
-Takes about 30 minutes on 2 cores (46 epochs of 36 s, TensorFlow). The shipped int8 file, seed 0, is
+Takes about 50 minutes on 2 cores (46 epochs of 68 s, TensorFlow). The shipped int8 file, seed 0, is
 of the network before this one, which looked at the mirror image too. On the 20% of the annotated
 photos kept for testing: average precision 0.9365 at IoU 0.5 (261 faces of 24 px or more, 128
 photos); n = 1 run.
