@@ -1,7 +1,7 @@
 """An anchor-free face detector with landmarks, strides 8, 16 and 32, decoded in the graph.
 
 Each cell of a level predicts a score, the distances from its center to the four sides of a box
-(as the exponential of its output, in strides) and five landmarks (offsets in strides).
+(as the exponential of its output, in strides) and where in that box the five landmarks are.
 """
 
 from __future__ import annotations
@@ -21,10 +21,15 @@ __all__ = [
     "cell_centers",
     "decoded_model",
     "detector_network",
+    "points_in_box",
     "raw_to_boxes",
 ]
 
 STRIDES = (8, 16, 32)
+# Landmarks of an average portrait as shares of its box, see `train/data/scene_faces.py`: what an
+# output of 0 stands for.
+_UPRIGHT = (0.27, 0.41, 0.73, 0.41, 0.5, 0.63, 0.31, 0.78, 0.69, 0.79)
+_SPREAD = 0.1  # what an output of 1 adds: about as far as they are from there on tilted heads
 _PRIOR = 0.01  # initial score of every cell, as focal-loss detectors start (RetinaNet)
 
 
@@ -32,7 +37,7 @@ def detector_network(spec: InputSpec, width: int = 64, deep: int = 96) -> keras.
     """Build the network that is trained; its output `raw` is (N, A, 15).
 
     Channels of `raw`: 0 score logit, 1:5 logarithms of left, top, right, bottom distance in
-    strides, 5:15 landmark offsets x, y in strides.
+    strides, 5:15 landmarks x, y as `points_in_box` reads them.
 
     Args:
         spec: Input size, both sides multiples of 32.
@@ -101,6 +106,11 @@ def raw_to_boxes(distances: Any, centers: Any, strides: Any) -> Any:
     return ops.concatenate(corners, axis=-1)
 
 
+def points_in_box(raw: Any) -> Any:
+    """Turn (N, A, 10) outputs into landmarks x, y as shares of their box, from its upper left."""
+    return raw * _SPREAD + np.array(_UPRIGHT, np.float32)
+
+
 def decoded_model(trained: keras.Model, spec: InputSpec) -> keras.Model:
     """Return the model that is saved and exported: `boxes`, `scores`, `landmarks`.
 
@@ -117,9 +127,12 @@ def decoded_model(trained: keras.Model, spec: InputSpec) -> keras.Model:
     # The same layers without what compiling added: a saved loss of ours would not load elsewhere.
     raw = keras.Model(trained.input, trained.output, name="network")(image)
     centers, strides = cell_centers(spec)
+    boxes = raw_to_boxes(raw[..., 1:5], centers[None], strides[None])
+    corners, sizes = boxes[..., :2], boxes[..., 2:] - boxes[..., :2]
+    points = points_in_box(raw[..., 5:])
     outputs = {
-        "boxes": raw_to_boxes(raw[..., 1:5], centers[None], strides[None]),
+        "boxes": boxes,
         "scores": ops.sigmoid(raw[..., 0]),
-        "landmarks": raw[..., 5:] * strides[None] + np.tile(centers, 5)[None],
+        "landmarks": ops.tile(corners, (1, 1, 5)) + points * ops.tile(sizes, (1, 1, 5)),
     }
     return keras.Model(image, outputs)
