@@ -578,31 +578,43 @@ def test_targets_put_each_face_on_the_stride_of_its_size() -> None:
     assert (kinds[inside] == -1).all()
 
 
-def test_decoded_boxes_are_what_the_targets_mean() -> None:
-    """The loss is near zero where the network answers a face's own distances, and not elsewhere."""
+def test_decoded_boxes_and_landmarks_are_what_the_targets_mean() -> None:
+    """The loss is near zero where the network answers the face itself, and not elsewhere."""
+    import keras
+    from keras import ops
+
     from edge_runtime.model.card import InputSpec
     from train.data.face_targets import targets
     from train.data.scene_faces import Face
     from train.networks.detector_loss import DetectorLoss
-    from train.networks.face_detector import cell_centers, raw_to_boxes
+    from train.networks.face_detector import cell_centers, decoded_model, points_in_box
 
     spec = InputSpec(64, 64)
-    face = Face(np.array([20, 18, 44, 50], np.float32), np.full((5, 2), 30, np.float32), True)
-    cells = targets([face], spec)
+    points = np.array([[26, 30], [37, 27], [33, 36], [30, 43], [39, 40]], np.float32)
+    box = np.array([20, 18, 44, 50], np.float32)
+    cells = targets([Face(box, points, True)], spec)
     centers, strides = cell_centers(spec)
     held = cells[:, 0] == 1
     raw = np.zeros((1, len(cells), 15), np.float32)
     raw[..., 0] = np.where(held, 12.0, -12.0)
-    raw[0, held, 1:3] = np.log((centers[held] - (20, 18)) / strides[held])
-    raw[0, held, 3:5] = np.log(((44, 50) - centers[held]) / strides[held])
-    raw[0, held, 5:] = np.tile((30 - centers[held]) / strides[held], 5)
-    boxes = np.asarray(raw_to_boxes(raw[..., 1:5], centers, strides))[0, held]
-    np.testing.assert_allclose(boxes, np.tile([20, 18, 44, 50], (held.sum(), 1)), atol=1e-3)
+    raw[0, held, 1:3] = np.log((centers[held] - box[:2]) / strides[held])
+    raw[0, held, 3:5] = np.log((box[2:] - centers[held]) / strides[held])
+    upright, spread = points_in_box(0.0), points_in_box(1.0) - points_in_box(0.0)
+    raw[0, held, 5:] = (((points - box[:2]) / (box[2:] - box[:2])).ravel() - upright) / spread
+
+    image = keras.Input((64, 64, 3), dtype="uint8")
+    nothing = ops.cast(ops.max(image, axis=(1, 2, 3)), "float32")[:, None, None] * 0.0
+    answer = decoded_model(keras.Model(image, nothing + raw), spec)(np.zeros((1, 64, 64, 3)))
+    found = [np.asarray(answer[name])[0, held] for name in ("boxes", "landmarks")]
+    for seen, meant in zip(found, (box, points.ravel()), strict=True):
+        np.testing.assert_allclose(seen, np.tile(meant, (held.sum(), 1)), atol=1e-3)
+
     loss = DetectorLoss(spec)
-    right = float(loss(cells[None], raw))
-    raw[0, held, 1:5] += 0.5
-    assert right < 1e-3
-    assert float(loss(cells[None], raw)) > 10 * max(right, 1e-2)
+    assert float(loss(cells[None], raw)) < 1e-3
+    for channels in (slice(1, 5), slice(5, 15)):
+        off = raw.copy()
+        off[0, held, channels] += 0.5
+        assert float(loss(cells[None], off)) > 0.1
 
 
 @pytest.fixture
