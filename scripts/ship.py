@@ -60,23 +60,23 @@ class Model:
     measure: str = ""
 
 
-# What is made once, by which command. {data}, {work} and {weights} stand for what the user named.
+# What is made once, by which command. {data}, {work} and {weights} stand for what the user named,
+# {part} for where it is made until it is whole; what has none sees to that, or goes on, itself.
 PREPARED = {
-    "fer_votes.csv": "scripts/fer_votes.py {data}/fer2013.npz {work}/fer_votes.csv",
-    "dogs": "scripts/dog_photos.py {data}/cats_dogs {data}/imagenette {work}/dogs",
+    "fer_votes.csv": "scripts/fer_votes.py {data}/fer2013.npz {part}",
+    "dogs": "scripts/dog_photos.py {data}/cats_dogs {data}/imagenette {part}",
     "dog_features.npz": "-m train features --data {work}/dogs --size 64 --enlarge 160 "
     "--weights {weights} --output {work}/dog_features.npz",
-    "faces": "scripts/face_people.py {data}/lfw {data}/people {data}/lfw_pairs.txt {work}/faces",
+    "faces": "scripts/face_people.py {data}/lfw {data}/people {data}/lfw_pairs.txt {part}",
     "runs/embedding": "-m train faces --architecture identity --data {work}/faces/teachers "
     "--background {work}/faces/taught --weights {weights} --name embedding "
     "--output {work}/runs/embedding",
     "embedding.onnx": "-m export {work}/runs/embedding {work}/embedding.onnx --precision fp32",
-    "bottles": "scripts/clip_frames.py {data}/bottle-detection.mp4 {work}/bottles",
-    "people_boxes": "scripts/mark_faces.py {data}/yunet.onnx {work}/people_boxes "
+    "bottles": "scripts/clip_frames.py {data}/bottle-detection.mp4 {part}",
+    "people_boxes": "scripts/mark_faces.py {data}/yunet.onnx {part} "
     + " ".join(f"{{data}}/imagenette/train/{kind}" for kind in WITH_PEOPLE),
     # Of aligned portraits alone: on a tilted head YuNet's points stay level.
-    "landmarks.json": "scripts/mark_landmarks.py {data}/yunet.onnx {work}/landmarks.json "
-    "{data}/lfw",
+    "landmarks.json": "scripts/mark_landmarks.py {data}/yunet.onnx {part} {data}/lfw",
 }
 
 
@@ -173,14 +173,20 @@ SHIPS = ("objects", "pets", "expression", "faces", "detector")
 def ship(name: str, data: Path, work: Path, weights: str) -> None:
     """Train, export and measure one; what is finished in `work` is taken as it is."""
     model = MODELS[name]
+    part = work / "part"
 
     def python(command: str, *more: str | Path) -> None:
-        words = [w.format(data=data, work=work, weights=weights) for w in shlex.split(command)]
+        names = {"data": data, "work": work, "part": part, "weights": weights}
+        words = [w.format_map(names) for w in shlex.split(command)]
         subprocess.run([sys.executable, *words, *map(str, more)], cwd=ROOT, check=True)
 
     for thing in model.needs:
         if not _finished(work / thing):
+            if part.is_dir():
+                shutil.rmtree(part)  # of an interrupted run
             python(PREPARED[thing], *_resumed(work / thing))
+            if "{part}" in PREPARED[thing]:
+                part.rename(work / thing)
     run, file, fp32 = work / "runs" / name, work / f"{name}.onnx", work / f"{name}.fp32.onnx"
     if not _finished(run):
         named = () if name == "detector" else ("--name", name)

@@ -28,6 +28,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     def note(words: list[str], **options: Any) -> None:
         commands.append(words[1:])
+        for word in words:
+            if Path(word).name == "part":
+                Path(word).mkdir(parents=True)
 
     monkeypatch.setattr(subprocess, "run", note)
     monkeypatch.setattr("shutil.copy", lambda file, folder: None)
@@ -66,6 +69,24 @@ def test_what_is_finished_is_taken_and_what_was_interrupted_goes_on(
     started.clear()
     SHIP["ship"]("pets", tmp_path, tmp_path, "imagenet")
     assert [words[1] for words in started] == ["benchmarks"]
+
+
+def test_what_is_prepared_has_its_name_once_it_is_whole(
+    started: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "part" / "half").mkdir(parents=True)
+
+    def stop(words: list[str], **options: Any) -> None:
+        Path(words[-1]).mkdir()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "run", stop)
+        with pytest.raises(KeyboardInterrupt):
+            SHIP["ship"]("dogs-transfer", tmp_path, tmp_path, "weights.h5")
+    assert not (tmp_path / "dogs").exists()
+    SHIP["ship"]("dogs-transfer", tmp_path, tmp_path, "weights.h5")
+    assert list((tmp_path / "dogs").iterdir()) == []
 
 
 def _understood(command: Any, words: list[str]) -> None:
