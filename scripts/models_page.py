@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import face_figures
+
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "models.md"
@@ -39,6 +41,11 @@ BESIDE = {
 }
 PEERS = {"expression": "expression.json"}
 STEADY = {"expression": "steady.json"}
+# Which tables of which result stand below a model.
+TABLES = {
+    "faces": [("faces.json", face_figures.telling)],
+    "detector": [("faces.json", face_figures.finding), ("sizes.json", face_figures.sizes)],
+}
 INTRO = """# The models
 
 Made by `make docs` from `benchmarks/results/`; do not edit. Each figure was measured by
@@ -69,6 +76,8 @@ def page() -> str:
             parts.append(_beside_peers(PEERS[name]))
         if name in STEADY:
             parts.append(_steadiness(STEADY[name]))
+        for file, table in TABLES.get(name, ()):
+            parts.append("\n".join(table(json.loads((RESULTS / file).read_text("utf-8")))))
     return "\n".join(parts).rstrip() + "\n"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,10 @@ _CENTER_RADIUS = 1.1  # cells within this many strides of a face's center hold t
 
 
 def targets(faces: Sequence[Face], spec: InputSpec) -> npt.NDArray[np.float32]:
-    """Return (A, 16) target cells; see `train.networks.detector_loss.TARGET_CHANNELS`."""
+    """Return (A, 16) target cells; see `train.networks.detector_loss.TARGET_CHANNELS`.
+
+    Known landmarks count 1.
+    """
     centers, strides = cell_centers(spec)
     strides = strides[:, 0]
     out = np.zeros((len(centers), TARGET_CHANNELS), np.float32)
@@ -57,12 +60,28 @@ class SceneBatches(EpochBatches):
     """Batches of (uint8 (B, H, W, 3) RGB scenes, float32 (B, A, 16) targets)."""
 
     def __init__(
-        self, maker: SceneMaker, spec: InputSpec, batch: int, steps: int, seed: int
+        self,
+        maker: SceneMaker,
+        spec: InputSpec,
+        batch: int,
+        steps: int,
+        seed: int,
+        landmarks: Callable[[int], float],
     ) -> None:
-        """Make `steps` batches an epoch; scene contents depend on seed, epoch and place alone."""
+        """Make `steps` batches an epoch; scene contents depend on seed, epoch and place alone.
+
+        Args:
+            maker: Makes the scenes.
+            spec: Input of the network.
+            batch: Scenes a batch.
+            steps: Batches an epoch.
+            seed: Of the scenes.
+            landmarks: From the epoch, from 0 on, to how much landmarks count in it.
+        """
         super().__init__(workers=2, max_queue_size=8)
         self._maker, self._spec = maker, spec
         self._batch, self._steps, self._seed = batch, steps, seed
+        self._landmarks = landmarks
 
     def __len__(self) -> int:
         """Return the batches of an epoch."""
@@ -73,4 +92,6 @@ class SceneBatches(EpochBatches):
         rng = np.random.default_rng([self._seed, self.epoch, index])
         scenes = [self._maker.scene(rng) for _ in range(self._batch)]
         images = np.stack([image for image, _ in scenes])
-        return images, np.stack([targets(faces, self._spec) for _, faces in scenes])
+        cells = np.stack([targets(faces, self._spec) for _, faces in scenes])
+        cells[..., 15] *= self._landmarks(self.epoch)
+        return images, cells

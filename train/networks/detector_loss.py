@@ -20,11 +20,10 @@ from train.networks.face_detector import cell_centers, points_in_box, raw_to_box
 __all__ = ["TARGET_CHANNELS", "DetectorLoss"]
 
 # Channels of a target cell: 0 kind (1 face, 0 none, -1 ignored), 1:5 box, 5:15 landmarks, all in
-# input pixels, 15 whether the landmarks are known.
+# input pixels, 15 how much the landmarks count, 0 where they are not known.
 TARGET_CHANNELS = 16
 
 _BOX_WEIGHT = 2.0
-_LANDMARK_WEIGHT = 10.0
 _NEAR = 0.02  # of the box: errors beneath count by their square
 
 
@@ -62,9 +61,10 @@ class DetectorLoss(keras.losses.Loss):  # type: ignore[misc]
         aim = (target[..., 5:15] - ops.tile(corner, (1, 1, 5))) / ops.tile(size, (1, 1, 5))
         off = ops.abs(points_in_box(raw[..., 5:15]) - aim)
         huber = ops.where(off < _NEAR, off * off / (2 * _NEAR), off - _NEAR / 2)
-        known = face * target[..., 15]
-        landmark_loss = ops.sum(ops.mean(huber, -1) * known) / ops.maximum(ops.sum(known), 1.0)
-        return score_loss + _BOX_WEIGHT * box_loss + _LANDMARK_WEIGHT * landmark_loss
+        weight = face * target[..., 15]
+        known = ops.maximum(ops.sum(ops.cast(weight > 0, "float32")), 1.0)
+        landmark_loss = ops.sum(ops.mean(huber, -1) * weight) / known
+        return score_loss + _BOX_WEIGHT * box_loss + landmark_loss
 
 
 def _overlap(a: Any, b: Any) -> tuple[Any, Any]:

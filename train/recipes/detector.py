@@ -49,6 +49,10 @@ INPUT = InputSpec(256, 320, region="frame", resize="letterbox")
 BATCH = 32
 STEPS_PER_EPOCH = 100
 PEAK_LEARNING_RATE = 4e-3
+# How much landmarks count, beside scores and boxes. With 1 throughout, or 10 for less than some
+# 20 epochs, they keep to the average face and do not follow a tilted head; with 10 to the end
+# faces are found with less precision. What was learned stays.
+LANDMARKS_FIRST, LANDMARKS_THEN = 10.0, 1.0
 
 
 def train_detector(
@@ -59,7 +63,7 @@ def train_detector(
     *,
     people: Path | None = None,
     landmarks: Path | None = None,
-    epochs: int = 46,
+    epochs: int = 60,
     seed: int = 0,
     resume: bool = False,
 ) -> None:
@@ -110,7 +114,14 @@ def train_detector(
         [marks.get(mark_name(portraits, path)) for path in faces],
     )
     with run.at_work():
-        batches = SceneBatches(maker, INPUT, BATCH, STEPS_PER_EPOCH, seed)
+        batches = SceneBatches(
+            maker,
+            INPUT,
+            BATCH,
+            STEPS_PER_EPOCH,
+            seed,
+            lambda epoch: LANDMARKS_FIRST if epoch < epochs // 2 else LANDMARKS_THEN,
+        )
         model = _compiled(epochs * STEPS_PER_EPOCH)
         progress = fit(model, batches, None, epochs, run)
         decoded = decoded_model(model, INPUT)

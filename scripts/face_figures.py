@@ -1,0 +1,102 @@
+"""Tables of `python -m benchmarks faces` and `sizes`, for docs/models.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def finding(result: dict[str, Any]) -> list[str]:
+    """Return the tables of detectors: precision, false boxes, tilted heads, time, clips."""
+    annotated, faceless = result["detection"]["annotated"], result["detection"]["faceless"]
+    tilted, timed = result["tilted"], result["latency"]
+    one, empty = next(iter(annotated.values())), next(iter(faceless.values()))
+    lines = [
+        f"Beside other detectors in one run (`{result['command']}`): {one['faces']} faces of "
+        f"{one['counted_from_px']:g} px or more in {one['n']} photos, {empty['photos']['n']} "
+        f"photos of cats and dogs and {empty['frames']['n']} frames without a face, "
+        f"{next(iter(tilted.values()))['n']} portraits turned by up to 30 degrees, 640x480 on one "
+        "thread. A face is sure, and may start a track, from the score in the third column on.",
+        "",
+        "| detector | AP | sure from | recall then | false boxes in photos | in frames | "
+        "eyes off, median | latency | of YuNet's at 320 |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, found in annotated.items():
+        false, turned = faceless[name], tilted[name]
+        ratio = next((v for k, v in timed["ratio"].items() if k.startswith(f"{name} /")), None)
+        lines.append(
+            f"| {name} | {found['average_precision']:.4f} | {found['sure']:g} | "
+            f"{found['recall_sure']:.1%} | {false['photos']['boxes']} | "
+            f"{false['frames']['boxes']} | {_degrees(turned)} | "
+            f"{timed['latency_ms'][name]['p50']:.1f} ms | {_ratio(ratio)} |"
+        )
+    for name, seen in result["clips"].items():
+        lines += [
+            "",
+            f"In {len(seen['tracks'])} clips of one person each, {name} finds the face in "
+            f"{seen['share']:.1%} of {seen['frames']} frames; most tracks in one clip: "
+            f"{max(seen['tracks'].values())}.",
+        ]
+    return [*lines, ""]
+
+
+def telling(result: dict[str, Any]) -> list[str]:
+    """Return the tables of embeddings: pairs, few photos of people never seen, strangers."""
+    who = result["identity"]
+    one = next(iter(who.values()))
+    pairs, held, orl, strangers = (one[k] for k in ("lfw_pairs", "held", "orl", "strangers"))
+    lines = [
+        f"Beside another embedding in one run (`{result['command']}`), on people ours never saw: "
+        f"the {pairs['n']} pairs of LFW's eighth fold, the threshold from the {pairs['chosen_on']} "
+        f"of the seventh; {held['people']} of the 94 people and ORL's {orl['people']}, "
+        f"{held['enrolled']} photos of each enrolled and the others named among them.",
+        "",
+        f"| embedding | LFW pairs | the {held['people']} (n = {held['n']}) "
+        f"| ORL (n = {orl['n']}) |",
+        "|---|---|---|---|",
+        *(
+            f"| {name} | " + " | ".join(_share(r[k]) for k in ("lfw_pairs", "held", "orl")) + " |"
+            for name, r in who.items()
+        ),
+        "",
+        f"Of the {held['people']}, named rightly where so many of "
+        f"{strangers[0]['strangers']} photos of strangers are taken for one of them:",
+        "",
+        "| embedding | " + " | ".join(f"{r['false_accept']:.1%}" for r in strangers) + " |",
+        "|---" * (1 + len(strangers)) + "|",
+        *(
+            f"| {name} | " + " | ".join(f"{row['named']:.1%}" for row in r["strangers"]) + " |"
+            for name, r in who.items()
+        ),
+    ]
+    return [*lines, ""]
+
+
+def sizes(result: dict[str, Any]) -> list[str]:
+    """Return what the detector's weights do at other input sizes."""
+    lines = [
+        f"The same weights at other input sizes, on val (`{result['command']}`):",
+        "",
+        "| input | AP | latency | of the shipped size's |",
+        "|---|---|---|---|",
+    ]
+    for name, found in result["detection"].items():
+        ratio = next((v for k, v in result["ratio"].items() if k.startswith(f"{name} /")), None)
+        lines.append(
+            f"| {name} | {found['average_precision']:.4f} | "
+            f"{result['latency_ms'][name]['p50']:.1f} ms | {_ratio(ratio)} |"
+        )
+    return [*lines, ""]
+
+
+def _ratio(ratio: dict[str, Any] | None) -> str:
+    return "1" if ratio is None else f"{ratio['median']:.2f}"
+
+
+def _degrees(turned: dict[str, Any]) -> str:
+    return "none found" if turned["median_deg"] is None else f"{turned['median_deg']:.1f}°"
+
+
+def _share(report: dict[str, Any]) -> str:
+    low, high = report["interval"]
+    return f"{report['accuracy']:.1%} ({low:.1%} to {high:.1%})"
