@@ -8,6 +8,7 @@ import hashlib
 import onnx
 
 from edge_runtime.model.card import CARD_KEY, ModelCard
+from export.names import shorten_names
 
 __all__ = ["pack"]
 
@@ -17,6 +18,7 @@ _ZEROS = "0" * 64
 def pack(proto: onnx.ModelProto, card: ModelCard) -> bytes:
     """Return the bytes of a model file: the graph with its card, hash filled in."""
     proto = copy.deepcopy(proto)
+    shorten_names(proto)
     del proto.metadata_props[:]
     proto.producer_name, proto.doc_string = "edge-run", ""
     entry = proto.metadata_props.add()

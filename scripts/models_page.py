@@ -77,6 +77,8 @@ def page() -> str:
         if name in STEADY:
             parts.append(_steadiness(STEADY[name]))
         for file, table in TABLES.get(name, ()):
+            if not (RESULTS / file).exists():
+                continue
             parts.append("\n".join(table(json.loads((RESULTS / file).read_text("utf-8")))))
     return "\n".join(parts).rstrip() + "\n"
 

@@ -67,7 +67,8 @@ def check_golden(session: Session) -> GoldenResult:
 
 def make_golden(session: Session, image: Image) -> Golden:
     """Record what a model answers to a preprocessed picture, uint8 (H, W, 3) RGB."""
-    png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
+    smallest = (cv2.IMWRITE_PNG_COMPRESSION, 9)
+    png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), smallest)[1]
     return Golden(
         image_png=base64.b64encode(png.tobytes()).decode(),
         expected=tuple(round(float(v), 5) for v in golden_answer(session, image)),

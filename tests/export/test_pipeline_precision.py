@@ -229,13 +229,14 @@ def test_photos_of_evaluate_judge_alone_and_the_first_is_the_self_test(
     assert "fp32 at the gate: accuracy 1.0000, n 36" in lines
     assert not any("val is small" in line for line in lines)
     first = cv2.imread(str(color_photos / "blue/00.png"))
-    np.testing.assert_array_equal(shown(session), preprocess(first, session.card.input))
+    expected = preprocess(first, session.card.input) & 0xF0  # in 16 shades
+    np.testing.assert_array_equal(shown(session), expected)
 
 
 def test_picture_of_golden_is_the_self_test(exported, small: Path, color_photos: Path) -> None:
     photo = color_photos / "red/05.png"
     session, _ = exported(small, evaluate=color_photos, golden=photo, precision="fp32")
-    expected = preprocess(cv2.imread(str(photo)), session.card.input)
+    expected = preprocess(cv2.imread(str(photo)), session.card.input) & 0xF0
     np.testing.assert_array_equal(shown(session), expected)
 
 

@@ -63,7 +63,7 @@ def train_detector(
     *,
     people: Path | None = None,
     landmarks: Path | None = None,
-    epochs: int = 60,
+    epochs: int = 46,
     seed: int = 0,
     resume: bool = False,
 ) -> None:
