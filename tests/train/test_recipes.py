@@ -611,10 +611,29 @@ def test_decoded_boxes_and_landmarks_are_what_the_targets_mean() -> None:
 
     loss = DetectorLoss(spec)
     assert float(loss(cells[None], raw)) < 1e-3
-    for channels in (slice(1, 5), slice(5, 15)):
+    for channels, by in ((slice(1, 5), 0.5), (slice(5, 15), 2.0)):
         off = raw.copy()
-        off[0, held, channels] += 0.5
+        off[0, held, channels] += by
         assert float(loss(cells[None], off)) > 0.1
+
+
+def test_landmarks_count_in_each_epoch_as_much_as_is_said() -> None:
+    from edge_runtime.model.card import InputSpec
+    from train.data.face_targets import SceneBatches
+    from train.data.scene_faces import Face
+
+    class OneFace:
+        def scene(self, rng: np.random.Generator) -> tuple[np.ndarray, list[Face]]:
+            box = np.array([20, 18, 44, 50], np.float32)
+            return np.zeros((64, 64, 3), np.uint8), [Face(box, box[None, :2].repeat(5, 0), True)]
+
+    batches = SceneBatches(OneFace(), InputSpec(64, 64), 2, 3, 0, lambda epoch: 10.0 - epoch)
+    for epoch in (0, 4):
+        batches.start_at(epoch)
+        cells = batches[0][1]
+        held = cells[..., 0] == 1
+        assert set(cells[held, 15]) == {10.0 - epoch}
+        assert set(cells[~held, 15]) == {0.0}
 
 
 @pytest.fixture
