@@ -254,7 +254,7 @@ def detector(
     landmarks: Annotated[
         Path | None, typer.Option(help="Eyes, nose and mouth, by scripts/mark_landmarks.py.")
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Of 100 batches of 32 scenes.")] = 46,
+    epochs: Annotated[int, typer.Option(min=1, help="Of 100 batches of 32 scenes.")] = 60,
     seed: Seed = 0,
     resume: Resume = False,
 ) -> None:

@@ -1,10 +1,10 @@
 """What the face detector is trained to make small.
 
 Score: quality focal loss (Li et al. 2020, Generalized Focal Loss), whose target is the overlap
-of the predicted box, so that the score ranks boxes by how well they fit. Box: 1 - generalized
-IoU. Landmarks: Huber on their places in the face's box, where they are known. Their target is
-seen from the true box, not from the predicted one, so that they learn the shape of the face and
-leave its place to the box.
+of the predicted box up to where it fits, so that of several boxes the better one stays, and a face
+whose bounds are a matter of taste is yet a sure one. Box: 1 - generalized IoU. Landmarks: Huber on
+their places in the face's box, where they are known. Their target is seen from the true box, not
+from the predicted one, so that they learn the shape of the face and leave its place to the box.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ __all__ = ["TARGET_CHANNELS", "DetectorLoss"]
 TARGET_CHANNELS = 16
 
 _BOX_WEIGHT = 2.0
+_FITS = 0.7  # overlap from which on a box is as good as any: the rest of the score is the face's
 _NEAR = 0.02  # of the box: errors beneath count by their square
 
 
@@ -49,7 +50,7 @@ class DetectorLoss(keras.losses.Loss):  # type: ignore[misc]
         boxes = raw_to_boxes(raw[..., 1:5], self._centers, self._strides)
         overlap, gap = _overlap(boxes, target[..., 1:5])
 
-        quality = ops.stop_gradient(overlap) * face
+        quality = ops.minimum(ops.stop_gradient(overlap) / _FITS, 1.0) * face
         score = ops.sigmoid(raw[..., 0])
         entropy = ops.binary_crossentropy(quality, raw[..., 0], from_logits=True)
         score_loss = ops.sum(ops.square(quality - score) * entropy * counted) / faces
