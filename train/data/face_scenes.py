@@ -305,12 +305,17 @@ def _paste(
 
 
 def _light(image: Image, rng: np.random.Generator) -> Image:
-    """Change brightness, contrast and color; now and then gray, blurred, dark or noisy."""
+    """Change brightness, contrast and color; now and then as a camera in bad light shows them."""
     out = image.astype(np.float32)
     out *= rng.uniform(0.7, 1.25) * rng.uniform(0.9, 1.1, 3).astype(np.float32)
     out += rng.uniform(-20, 20)
-    if rng.random() < 0.12:
+    kind = rng.random()
+    if kind < 0.12:  # dark
         out *= rng.uniform(0.25, 0.6)
+    elif kind < 0.22:  # exposed for too long: skin has little left of its shades
+        out *= rng.uniform(1.25, 1.9)
+    elif kind < 0.32:  # pale, as before a window
+        out = 255 - (255 - out) * rng.uniform(0.3, 0.8)
     if rng.random() < 0.15:
         out[:] = out.mean(2, keepdims=True)
     if rng.random() < 0.15:
