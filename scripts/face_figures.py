@@ -23,12 +23,11 @@ def finding(result: dict[str, Any]) -> list[str]:
     ]
     for name, found in annotated.items():
         false, turned = faceless[name], tilted[name]
-        ratio = next((v for k, v in timed["ratio"].items() if k.startswith(f"{name} /")), None)
         lines.append(
             f"| {name} | {found['average_precision']:.4f} | {found['sure']:g} | "
             f"{found['recall_sure']:.1%} | {false['photos']['boxes']} | "
             f"{false['frames']['boxes']} | {_degrees(turned)} | "
-            f"{timed['latency_ms'][name]['p50']:.1f} ms | {_ratio(ratio)} |"
+            f"{_time(timed, name)} |"
         )
     for name, seen in result["clips"].items():
         lines += [
@@ -81,16 +80,15 @@ def sizes(result: dict[str, Any]) -> list[str]:
         "|---|---|---|---|",
     ]
     for name, found in result["detection"].items():
-        ratio = next((v for k, v in result["ratio"].items() if k.startswith(f"{name} /")), None)
-        lines.append(
-            f"| {name} | {found['average_precision']:.4f} | "
-            f"{result['latency_ms'][name]['p50']:.1f} ms | {_ratio(ratio)} |"
-        )
+        lines.append(f"| {name} | {found['average_precision']:.4f} | {_time(result, name)} |")
     return [*lines, ""]
 
 
-def _ratio(ratio: dict[str, Any] | None) -> str:
-    return "1" if ratio is None else f"{ratio['median']:.2f}"
+def _time(timed: dict[str, Any], name: str) -> str:
+    """Return the cells of a latency and of its ratio to the one all are compared with."""
+    ratio = next((v for k, v in timed["ratio"].items() if k.startswith(f"{name} /")), None)
+    share = "1" if ratio is None else f"{ratio['median']:.2f}"
+    return f"{timed['latency_ms'][name]['p50']:.1f} ms | {share}"
 
 
 def _degrees(turned: dict[str, Any]) -> str:
