@@ -94,8 +94,7 @@ def fit(
     start = checkpoints.progress.epoch
     if start:
         checkpoints.restore(model, start)
-    train.start_at(start)
-    keeper = _Keeper(checkpoints, run, seed, epochs, patience)
+    keeper = _Keeper(checkpoints, run, train, seed, epochs, patience)
     callbacks: list[keras.callbacks.Callback] = [keeper]
     averaged = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # float16 wraps it
     if averaged.use_ema:
@@ -126,12 +125,13 @@ def fit(
 
 
 class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
-    """Seeds each epoch, and writes down what it brought."""
+    """Tells the batches which epoch begins, seeds it, and writes down what it brought."""
 
     def __init__(
         self,
         checkpoints: Checkpoints,
         run: RunFolder,
+        batches: EpochBatches,
         seed: int,
         epochs: int,
         patience: int | None,
@@ -139,6 +139,7 @@ class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self._checkpoints = checkpoints
         self._run = run
+        self._batches = batches
         self._seed = seed
         self._epochs = epochs
         self._patience = patience
@@ -153,6 +154,7 @@ class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._started = time.monotonic()
+        self._batches.start_at(epoch)
         # Dropout's counters are no weights, so no checkpoint holds them.
         weights = {id(w) for w in self.model.weights}
         counters = [v for v in self.model.variables if id(v) not in weights and v.shape == (2,)]

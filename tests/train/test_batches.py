@@ -63,7 +63,7 @@ def test_without_a_seed_photos_come_in_their_order_as_rgb_the_last_batch_smaller
     images, targets = source[1]
     assert (images.dtype, targets.dtype) == (np.uint8, np.float32)
     assert (images == np.array([[[[10 + 20 * i, 5 * i, 200]]] for i in (4, 5, 6, 7)])).all()
-    source.on_epoch_end()
+    source.start_at(source.epoch + 1)
     assert _order(source) == list(range(COUNT))
 
 
@@ -75,7 +75,7 @@ def test_each_epoch_has_another_order_of_all_photos_and_targets_go_with_them(bat
         for k in range(len(source)):
             images, targets = source[k]
             assert (images[:, 0, 0, 0] == 10 + 20 * targets.argmax(1)).all()
-        source.on_epoch_end()
+        source.start_at(source.epoch + 1)
     assert all(sorted(order) == list(range(COUNT)) for order in orders)
     assert len(set(orders)) == 4
 
@@ -84,9 +84,9 @@ def test_order_and_augmentation_depend_on_seed_and_epoch_only(batches) -> None:
     a, b = (batches(seed=3, augment=_shift) for _ in range(2))
     b[2], b[0], b[2]  # what was read before, and in which order, does not matter
     assert _same(a, b)
-    a.on_epoch_end()
+    a.start_at(a.epoch + 1)
     assert not _same(a, b)
-    b.on_epoch_end()
+    b.start_at(b.epoch + 1)
     assert _same(a, b)
     assert not _same(b, batches(seed=4, augment=_shift))
 
@@ -95,7 +95,7 @@ def test_augmentation_is_another_in_each_epoch_and_for_each_photo(batches) -> No
     source = batches(augment=_shift)
     plain = batches()
     first = source[0][0] - plain[0][0]
-    source.on_epoch_end()
+    source.start_at(source.epoch + 1)
     second = source[0][0] - plain[0][0]
     assert len({change.tobytes() for change in (*first, *second)}) == 8
     assert max(first.max(), second.max()) < 20  # of the photo as read, not of what was changed
@@ -108,11 +108,11 @@ def test_start_at_an_epoch_is_as_if_the_epochs_before_had_run(batches, seed) -> 
     for _ in range(3):
         for k in range(len(ran)):
             ran[k]
-        ran.on_epoch_end()
+        ran.start_at(ran.epoch + 1)
     started.start_at(3)
     assert _same(ran, started)
-    ran.on_epoch_end()
-    started.on_epoch_end()
+    ran.start_at(ran.epoch + 1)
+    started.start_at(started.epoch + 1)
     assert _same(ran, started)
 
 
@@ -122,7 +122,7 @@ def test_targets_may_depend_on_the_epoch(samples) -> None:
     eye = np.eye(COUNT, dtype=np.float32)
     source = PhotoBatches(samples, lambda epoch: eye * (epoch + 1), SPEC, 4)
     assert source[0][1].max() == 1
-    source.on_epoch_end()
+    source.start_at(source.epoch + 1)
     assert source[0][1].max() == 2
     source.start_at(6)
     assert source[2][1].tolist() == (eye[8:] * 7).tolist()
@@ -143,7 +143,7 @@ def test_mixup_blends_photos_as_it_blends_their_targets(batches) -> None:
             own = order[4 * k : 4 * k + len(targets)]
             assert (targets[np.arange(len(own)), own] >= 0.5 - 1e-6).all()
             mixed += int((targets.max(1) < 0.99).sum())
-        source.on_epoch_end()
+        source.start_at(source.epoch + 1)
     assert mixed > COUNT
 
 
@@ -161,7 +161,7 @@ def test_cutmix_pastes_what_its_targets_say_was_pasted(batches) -> None:
                 assert target == pytest.approx(shown.mean(0))
                 parts = int((target > 0).sum())
                 whole, pasted = whole + (parts == 1), pasted + (parts == 2)
-        source.on_epoch_end()
+        source.start_at(source.epoch + 1)
     assert whole + pasted == 10 * COUNT
     # Half of them; of these one in four gets itself, and an area of next to nothing shows none.
     assert 25 <= pasted <= 50

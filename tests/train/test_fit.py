@@ -127,6 +127,24 @@ def unbroken(train, tmp_path_factory) -> Callable[[str], Any]:
     return run
 
 
+def test_batches_are_told_the_epoch_that_begins(train, tmp_path, monkeypatch) -> None:
+    from train.data.batches import PhotoBatches
+
+    seen: list[int] = []
+    batch = PhotoBatches.__getitem__
+
+    def taken(self: Any, index: int) -> Any:
+        if self._augment is not None:
+            seen.append(self.epoch)
+        return batch(self, index)
+
+    monkeypatch.setattr(PhotoBatches, "__getitem__", taken)
+    train(COMPILED, folder=tmp_path, epochs=2)
+    assert sorted(set(seen)) == [0, 1]
+    train(COMPILED, folder=tmp_path, epochs=3, resume=True)
+    assert sorted(set(seen)) == [0, 1, 2]
+
+
 @contextmanager
 def _asking(callback: Any) -> Iterator[None]:
     """Let Keras ask one more callback, before all others."""

@@ -35,13 +35,8 @@ class EpochBatches(keras.utils.PyDataset):  # type: ignore[misc]
     epoch = 0
 
     def start_at(self, epoch: int) -> None:
-        """Go on where an interrupted run stopped."""
+        """Be told which epoch begins; Keras ends one too many to count them."""
         self.epoch = epoch
-        self.begin_epoch()
-
-    def on_epoch_end(self) -> None:
-        """Go on to the next epoch."""
-        self.epoch += 1
         self.begin_epoch()
 
     def begin_epoch(self) -> None:
