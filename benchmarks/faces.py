@@ -91,7 +91,7 @@ def measure_faces(
     clips = sorted(sets.clips.iterdir())
     return {
         "schema": 1,
-        "command": "python -m benchmarks faces --data DIR --anchors DIR",
+        "command": "python -m benchmarks faces --data DIR --pairs FILE --anchors DIR",
         "machine": describe_machine(),
         "models": {
             card.name: {"sha256": card.sha256, "precision": card.precision}

@@ -119,8 +119,10 @@ def enroll(
     expect_embedding(session)
     finder = open_detector(detector, options, say_once)
     pictures = list_pictures(photos)
+    again = [] if model == "faces" else ["--model", model]
+    again += [] if detector == "detector" else ["--detector", detector]
     with progress("enrolling", len(pictures)) as advance:
-        done = enroll_person(name, pictures, gallery, session, finder, advance)
+        done = enroll_person(name, pictures, gallery, session, finder, advance, again)
     for path, problem in done.refused:
         say(f"left out: {path}: {problem}")
     for line in done.warnings:

@@ -56,7 +56,7 @@ class Verdict:
 
 
 class Gate:
-    """Judges on photos that calibrated nothing."""
+    """Judges on photos, those of val first, that calibrated nothing as far as there are enough."""
 
     def __init__(
         self,

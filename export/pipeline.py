@@ -134,7 +134,7 @@ def _steps(
     """Try what is smaller than fp32, of the precision asked for."""
     steps: list[Step] = []
     if options.precision in ("auto", "int8") and gate is not None and source.splits["train"]:
-        samples = calibration_samples(source.splits["train"], options.calibration_photos)
+        samples = _calibrating(source, options)
         if gate.one_photo:
             say(f"one photo is {gate.one_photo:.2f} points here: one answer may change for the "
                 "worse")  # fmt: skip
@@ -144,6 +144,10 @@ def _steps(
     if options.precision in ("auto", "fp16"):
         steps.append(_half(fp32, proving, gate, work, say))
     return steps
+
+
+def _calibrating(source: Source, options: ExportOptions) -> list[Sample]:
+    return calibration_samples(source.splits["train"], options.calibration_photos)
 
 
 def _half(
@@ -190,9 +194,20 @@ def _gate(
     # Only a run's own training photos are of the same kind as its val, and labelled.
     own = source.trained_here and options.calibration is None
     lacking = max(0, _FEWEST_AT_THE_GATE - len(val)) if own else 0
-    samples = val + calibration_samples(source.splits["train"], lacking, seed=1)
-    if len(samples) > len(val):
-        say(f"val is small: the gate looks at {len(samples)} photos, val and some of train")
+    calibrating = {s.path for s in _calibrating(source, options)}
+    train = source.splits["train"]
+    added = calibration_samples([s for s in train if s.path not in calibrating], lacking)
+    if len(added) < lacking:
+        known = [s for s in train if s.path in calibrating]
+        added += calibration_samples(known, lacking - len(added))
+    if added:
+        twice = sum(s.path in calibrating for s in added)
+        also = f"; {twice} of them calibrate too" if twice else ""
+        say(
+            f"val is small: the gate looks at {len(val) + len(added)} photos, val and some of "
+            f"train{also}"
+        )
+    samples = val + added
     return Gate(samples, evaluator, options.max_drop, options.min_agreement, work)
 
 

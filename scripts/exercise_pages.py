@@ -49,11 +49,13 @@ def _steps(given: str, page: Path, wanted: dict[Path, str]) -> str:
     for line in given.splitlines():
         name, what = line.split(":", 1)
         result = _result(name.strip(), page)
-        figures = result["test"]["int8"]
+        precision = result["model"]["precision"]
+        also = "" if precision == "int8" else f" ({precision}, the smallest that passed)"
+        figures = result["test"][precision]
         low, high = figures["interval"]
         minutes = result["provenance"].get("minutes")
         rows.append(
-            f"| {what.strip()} | **{figures['accuracy']:.1%}** ({low:.1%} to {high:.1%}) | "
+            f"| {what.strip()}{also} | **{figures['accuracy']:.1%}** ({low:.1%} to {high:.1%}) | "
             f"{figures['n']:,} | {result['model']['bytes']:,} | "
             f"{result['model']['macs'] / 1e6:.1f} M | {minutes} |"
         )

@@ -42,7 +42,7 @@ def main(yunet: Path, target: Path, folders: list[Path]) -> None:
             for x, y, w, h in [] if found is None else found[:, :4]:
                 grown = (x - GROW * w, y - GROW * h, x + (1 + GROW) * w, y + (1 + GROW) * h)
                 boxes.append({"xyxy_px": [round(float(v) / scale, 1) for v in grown]})
-            name = f"{folder.name}_{path.name}"
+            name = "_".join((folder.name, *path.relative_to(folder).parts))
             shutil.copyfile(path, images / name)
             entries.append({"file": name, "boxes": boxes})
     (target / "annotations.json").write_text(json.dumps(entries))

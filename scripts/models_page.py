@@ -140,8 +140,8 @@ def _section(name: str, result: dict[str, Any], baselines: list[tuple[str, dict[
             "| beside it | int8 on test | n | bytes | MACs |",
             "|---|---|---|---|---|",
             *(
-                f"| {what} | {_figure(_main(other['test']))} | "
-                f"{_main(other['test'])['n']:,} | {other['model']['bytes']:,} | "
+                f"| {what}{_unless_int8(other)} | {_figure(_main(other))} | "
+                f"{_main(other)['n']:,} | {other['model']['bytes']:,} | "
                 f"{other['model']['macs'] / 1e6:.1f} M |"
                 for what, other in baselines
             ),
@@ -219,9 +219,15 @@ def _further(best: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _main(test: dict[str, Any]) -> dict[str, Any]:
-    figures: dict[str, Any] = test.get("int8") or test["fp32"]
+def _main(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures of the file itself, in whatever precision."""
+    figures: dict[str, Any] = result["test"][result["model"]["precision"]]
     return figures
+
+
+def _unless_int8(result: dict[str, Any]) -> str:
+    precision = result["model"]["precision"]
+    return "" if precision == "int8" else f" ({precision}, the smallest that passed)"
 
 
 def _figure(report: dict[str, Any], bold: str = "**") -> str:

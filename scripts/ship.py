@@ -207,7 +207,8 @@ def _finished(path: Path) -> bool:
 
 
 def _resumed(run: Path) -> Iterable[str]:
-    return ("--resume",) if (run / "state").exists() else ()
+    parts = (run / "state", run.with_name(f"{run.name}.part"))
+    return ("--resume",) if any(part.exists() for part in parts) else ()
 
 
 def _picture(name: str) -> Path:

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "scripts" / "exercise_pages.py"
 RESULT = {
-    "model": {"bytes": 12345, "macs": 2_500_000},
+    "model": {"bytes": 12345, "macs": 2_500_000, "precision": "int8"},
     "provenance": {"minutes": 3.5},
     "test": {"int8": {"accuracy": 0.9, "interval": [0.85, 0.95], "n": 1000}},
     "history": [
@@ -55,6 +55,15 @@ def run(script: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Any:
         script["main"]()
 
     return call
+
+
+def test_file_of_another_precision_is_measured_and_named(run, tmp_path: Path) -> None:
+    figures = {"fp16": RESULT["test"]["int8"], "fp32": {}}
+    other = {**RESULT, "model": {**RESULT["model"], "precision": "fp16"}, "test": figures}
+    (tmp_path / "accuracy-one.json").write_text(json.dumps(other))
+    run()
+    text = (tmp_path / "one.md").read_text()
+    assert "| the first (fp16, the smallest that passed) | **90.0%** (85.0% to 95.0%) |" in text
 
 
 def test_figures_stand_between_the_marks_and_what_is_by_hand_stays(run, tmp_path: Path) -> None:

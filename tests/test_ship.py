@@ -71,6 +71,14 @@ def test_what_is_finished_is_taken_and_what_was_interrupted_goes_on(
     assert [words[1] for words in started] == ["benchmarks"]
 
 
+def test_features_that_were_interrupted_go_on(started: list[list[str]], tmp_path: Path) -> None:
+    (tmp_path / "dogs").mkdir()
+    (tmp_path / "dog_features.npz.part").mkdir()
+    SHIP["ship"]("dogs", tmp_path, tmp_path, "weights.h5")
+    assert started[0][:3] == ["-m", "train", "features"]
+    assert started[0][-1] == "--resume"
+
+
 def test_what_is_prepared_has_its_name_once_it_is_whole(
     started: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

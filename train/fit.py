@@ -169,7 +169,7 @@ class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         if not all(np.isfinite(value) for value in row.values()):
             raise RunError(
                 f"the loss is no number any more after epoch {epoch + 1}; start anew with a "
-                "smaller --learning-rate"
+                "smaller learning rate"
             )
         score = row.get("val_accuracy", -1.0)
         better = score > before.best

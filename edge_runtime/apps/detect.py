@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ class FaceAlbum:
         except OSError as error:
             raise OutputError(f"{folder}: cannot be made ({error.strerror})") from None
         self._folder = folder
-        self._named: Counter[str] = Counter()
+        self._named: set[str] = set()
 
     def add(self, path: Path, image_bgr: Image, faces: Sequence[FaceBox]) -> None:
         """Write a picture, uint8 (H, W, 3) BGR, which is changed.
@@ -77,9 +77,10 @@ class FaceAlbum:
         Raises:
             OutputError: It cannot be written.
         """
-        self._named[path.stem] += 1
-        again = f"-{self._named[path.stem]}" if self._named[path.stem] > 1 else ""
-        _annotate(image_bgr, faces, self._folder / f"{path.stem}{again}.jpg")
+        names = chain([path.stem], (f"{path.stem}-{again}" for again in count(2)))
+        name = next(name for name in names if name not in self._named)
+        self._named.add(name)
+        _annotate(image_bgr, faces, self._folder / f"{name}.jpg")
 
 
 def _annotate(image_bgr: Image, faces: Sequence[FaceBox], target: Path) -> None:

@@ -50,6 +50,7 @@ def enroll_person(
     session: Session,
     detector: FaceDetector,
     step: Callable[[], None],
+    again: Sequence[str] = (),
 ) -> Enrollment:
     """Add the faces of some photos to a gallery file under a name.
 
@@ -60,6 +61,7 @@ def enroll_person(
         session: Of an identity model.
         detector: Finds the face.
         step: Called after each photo.
+        again: Options of a command that is to take the same model and detector.
 
     Raises:
         GalleryError: The file is no gallery or another model's, the name cannot be taken, or no
@@ -92,7 +94,8 @@ def enroll_person(
         )
     # Read again: another enrollment may have ended meanwhile.
     after = change_gallery(path, lambda: _open(path, session).enrolled(name, np.stack(rows)))
-    warnings = _odd(name, taken, np.stack(rows), before, session, path)
+    forget = ["edge-run", "gallery", "forget", *again, str(path), name]
+    warnings = _odd(name, taken, np.stack(rows), before, session, forget)
     return Enrollment(taken, refused, warnings, len(after.people[name]), len(after.people))
 
 
@@ -128,9 +131,7 @@ def forget_photos(
 
     def changed() -> Gallery:
         gallery = _open(path, session)
-        for photo, row in zip(photos, rows, strict=True):
-            gallery = gallery.without_photo(name, row, str(photo))
-        return gallery
+        return gallery.without_photos(name, np.stack(rows), list(map(str, photos)))
 
     return len(change_gallery(path, changed).people.get(name, ()))
 
@@ -144,7 +145,12 @@ def _open(path: Path, session: Session) -> Gallery:
 
 
 def _odd(
-    name: str, taken: list[Path], rows: Floats, before: Gallery, session: Session, path: Path
+    name: str,
+    taken: list[Path],
+    rows: Floats,
+    before: Gallery,
+    session: Session,
+    forget: list[str],
 ) -> list[str]:
     """Return lines on photos that look like somebody else, or unlike the person's others."""
     lines = []
@@ -159,10 +165,9 @@ def _odd(
         nearest = identifier.decide(row)
         alike = np.sort(own @ row)[::-1][1:]  # without itself
         if nearest.label != "unknown" and (not len(alike) or alike[0] < nearest.score):
-            mend = shlex.join(["edge-run", "gallery", "forget", str(path), name, str(photo)])
             lines.append(
                 f"{photo}: looks more like {nearest.label} ({nearest.score:.2f}) than like {name}; "
-                f"if that is so: {mend}"
+                f"if that is so: {shlex.join([*forget, str(photo)])}"
             )
         elif len(alike) and alike[0] < threshold:
             lines.append(

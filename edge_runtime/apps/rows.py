@@ -59,7 +59,8 @@ class RowFile:
         check_writable(path)
         if path.exists() and not path.is_file():
             raise OutputError(f"{path}: cannot be written (is no plain file)")
-        self._path, self._target = path, path.resolve()
+        # A link's target is replaced, not the link.
+        self._path, self._target = path, path.resolve() if path.is_symlink() else path
         self._part = self._target.with_name(self._target.name + ".part")
         try:
             # File names need not be UTF-8: CSV keeps their bytes, JSON escapes them.
@@ -89,7 +90,7 @@ class RowFile:
             if kind is None:
                 raise self._refusal(problem) from None
         if error is not None:
-            error.add_note(f"the rows until then are in {self._path}.part")
+            error.add_note(f"the rows until then are in {self._part}")
 
     def write(self, row: Row) -> None:
         """Add a row; lists become JSON strings in CSV.

@@ -12,7 +12,7 @@ import json
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -197,22 +197,24 @@ class Gallery:
         name = self._known(name)
         return self._with({n: rows for n, rows in self.people.items() if n != name})
 
-    def without_photo(self, name: str, embedding: Floats, where: str) -> Gallery:
-        """Return a gallery without one face of somebody, and without them if it was the last.
+    def without_photos(self, name: str, embeddings: Floats, where: Sequence[str]) -> Gallery:
+        """Return a gallery without some faces of somebody, and without them if none is left.
 
         Args:
             name: Of the person.
-            embedding: float32 (D,), of the photo that is to go.
-            where: The photo, to be named where it is none of theirs.
+            embeddings: float32 (n, D), of the photos that are to go; copies may be among them.
+            where: The photos, to be named where one is none of theirs.
 
         Raises:
-            GalleryError: Nobody has that name, or no photo of theirs is this one.
+            GalleryError: Nobody has that name, or a photo is none of theirs.
         """
         name = self._known(name)
         rows = self.people[name]
-        kept = rows[rows @ embedding < _SAME_PHOTO]
-        if len(kept) == len(rows):
-            raise GalleryError(f"{where}: is none of the photos of {name}")
+        cosines = rows @ embeddings.T
+        for photo, nearest in zip(where, cosines.max(axis=0), strict=True):
+            if nearest < _SAME_PHOTO:
+                raise GalleryError(f"{photo}: is none of the photos of {name}")
+        kept = rows[cosines.max(axis=1) < _SAME_PHOTO]
         return self._with({**self.people, name: kept}) if len(kept) else self.without(name)
 
     def _with(self, people: dict[str, Floats]) -> Gallery:

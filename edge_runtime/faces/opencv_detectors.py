@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import cv2
@@ -47,6 +48,7 @@ class YuNetDetector:
                 f"--detector {path}: OpenCV {cv2.__version__} has no FaceDetectorYN; take 4.5.4 or "
                 "newer"
             )
+        self._alone = Lock()  # folders are looked through by several threads
         try:
             self._net = cv2.FaceDetectorYN.create(str(path), "", (320, 320))
             self._net.detect(np.zeros((320, 320, 3), np.uint8))
@@ -61,9 +63,10 @@ class YuNetDetector:
         if scale < 1:
             size = max(1, round(width * scale)), max(1, round(height * scale))
             seen = np.asarray(cv2.resize(image_bgr, size, interpolation=cv2.INTER_AREA), np.uint8)
-        self._net.setInputSize((seen.shape[1], seen.shape[0]))
-        self._net.setScoreThreshold(min_score)
-        _, rows = self._net.detect(seen)
+        with self._alone:
+            self._net.setInputSize((seen.shape[1], seen.shape[0]))
+            self._net.setScoreThreshold(min_score)
+            _, rows = self._net.detect(seen)
         faces = []
         # A row: x, y, width, height, five landmarks, score.
         for row in sorted(rows if rows is not None else (), key=lambda r: -r[14]):
@@ -99,12 +102,14 @@ class HaarDetector:
                 f"--detector haar: OpenCV {cv2.__version__} came without cascades (4.x has them); "
                 "take --detector detector, which is better and faster"
             )
+        self._alone = Lock()
         self._cascade: Any = cv2.CascadeClassifier(str(file))
 
     def detect(self, image_bgr: Image, min_score: float) -> list[FaceBox]:
         """Return the faces in a picture (uint8, (H, W, 3), BGR), largest first."""
         gray = cv2.equalizeHist(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY))
-        rows = self._cascade.detectMultiScale(gray, 1.1, 5, minSize=(24, 24))
+        with self._alone:
+            rows = self._cascade.detectMultiScale(gray, 1.1, 5, minSize=(24, 24))
         faces = []
         for x, y, width, height in sorted(rows, key=lambda r: -int(r[2])):
             box = np.array([x, y, x + width, y + height], np.float32)

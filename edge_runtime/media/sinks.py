@@ -21,7 +21,10 @@ _LONGEST_FILL_S = 10.0  # a longer pause (a camera that hung) is cut out of the 
 
 
 class VideoFile:
-    """An mp4 of constant frame rate that stays in step with time, also when frames are dropped."""
+    """An mp4 of constant frame rate that stays in step with time, also when frames are dropped.
+
+    It is NAME.part.mp4 until it is finished; an older file stays until then.
+    """
 
     def __init__(self, path: Path, fps: float) -> None:
         """Take the file to write; it is opened with the first frame, whose size it takes.
@@ -33,9 +36,11 @@ class VideoFile:
         if path.suffix.lower() != ".mp4":
             raise OutputError(f"{path}: cannot be written (name the video .mp4)")
         self._path, self._fps = path, fps if fps > 0 else 10.0
+        self._part = path.with_suffix(".part.mp4")  # OpenCV goes by the suffix
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
         self._written = 0
+        self._closed = False
         self._first_s = 0.0
 
     @property
@@ -53,9 +58,10 @@ class VideoFile:
         if self._writer is None:
             self._size, self._first_s = (width, height), time_s
             codec = cv2.VideoWriter.fourcc(*"mp4v")
-            self._writer = cv2.VideoWriter(str(self._path), codec, self._fps, self._size)
-            if not self._writer.isOpened():
+            writer = cv2.VideoWriter(str(self._part), codec, self._fps, self._size)
+            if not writer.isOpened():
                 raise OutputError(f"{self._path}: OpenCV cannot write an mp4 there")
+            self._writer = writer
         if (width, height) != self._size:
             image_bgr = cv2.resize(image_bgr, self._size)
         due = max(self._written + 1, round((time_s - self._first_s) * self._fps) + 1)
@@ -73,14 +79,21 @@ class VideoFile:
         Raises:
             OutputError: It did not become one; OpenCV does not tell when a disk is full.
         """
-        if self._writer is None:
+        if self._writer is None or self._closed:
             return
+        self._closed = True
         self._writer.release()
-        written = cv2.VideoCapture(str(self._path))
+        written = cv2.VideoCapture(str(self._part))
         whole = written.isOpened() and written.get(cv2.CAP_PROP_FRAME_COUNT) >= self._written
         written.release()
         if not whole:
-            raise OutputError(f"{self._path}: is not whole; is the disk full?")
+            raise OutputError(f"{self._part}: is not whole; is the disk full?")
+        try:
+            os.replace(self._part, self._path)
+        except OSError as error:
+            raise OutputError(
+                f"{self._path}: cannot be written ({error.strerror}); the video is {self._part}"
+            ) from None
 
 
 class EventLines:

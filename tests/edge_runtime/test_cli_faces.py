@@ -111,7 +111,9 @@ def test_enroll_makes_a_gallery_and_says_what_it_is_no_protection_from(run, phot
     assert _people() == {"Ana": 2}
 
 
-def test_enroll_adds_and_says_what_was_left_out_or_looks_odd(run, photos, gallery) -> None:
+def test_enroll_adds_and_says_what_was_left_out_or_looks_odd(
+    run, photos, gallery, identity_model, detector_model
+) -> None:
     Path("cut.png").touch()
     result = run(
         "enroll", "Zoë", "photos/red/80.png", "cut.png", "photos/green", "--gallery", gallery
@@ -121,7 +123,8 @@ def test_enroll_adds_and_says_what_was_left_out_or_looks_odd(run, photos, galler
     assert result.stderr.splitlines() == [
         "left out: cut.png: the file is empty (0 bytes)",
         "look at this: photos/red/80.png: looks more like Ana (0.99) than like Zoë; if "
-        "that is so: edge-run gallery forget people.npz 'Zoë' photos/red/80.png",
+        f"that is so: edge-run gallery forget --model {identity_model} --detector "
+        f"{detector_model} people.npz 'Zoë' photos/red/80.png",
     ]
     assert _people() == {"Ana": 2, "Zoë": 4}
 

@@ -60,6 +60,20 @@ def test_export_writes_an_int8_file_that_answers_as_keras_does(
 
 
 @QUIET
+def test_photos_that_calibrated_nothing_fill_up_the_gate_first(
+    color_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from export import pipeline
+    from export.options import ExportOptions
+
+    lines: list[str] = []
+    monkeypatch.setattr(pipeline, "_FEWEST_AT_THE_GATE", 18)
+    options = ExportOptions("int8", calibration_photos=12)
+    pipeline.export_model(color_run, tmp_path / "colors.onnx", options, lines.append)
+    assert "val is small: the gate looks at 18 photos, val and some of train" in lines
+
+
+@QUIET
 def test_small_val_is_filled_up_at_the_gate_and_reported_alone(
     color_run: Path, tmp_path: Path
 ) -> None:
@@ -67,8 +81,10 @@ def test_small_val_is_filled_up_at_the_gate_and_reported_alone(
     from export.pipeline import export_model
 
     lines: list[str] = []
-    export_model(color_run, tmp_path / "colors.onnx", ExportOptions("int8"), lines.append)
-    assert any("val is small: the gate looks at 30 photos" in line for line in lines)
+    options = ExportOptions("int8", calibration_photos=12)
+    export_model(color_run, tmp_path / "colors.onnx", options, lines.append)
+    said = "val is small: the gate looks at 30 photos, val and some of train; "
+    assert said + "12 of them calibrate too" in lines
     card = open_session(tmp_path / "colors.onnx", SessionOptions("cpu")).card
     assert card.metrics["val"]["int8"]["n"] == 10
     low, high = card.metrics["val"]["int8"]["interval"]

@@ -11,6 +11,7 @@ from train.data.annotations import AnnotatedPhoto
 from train.data.drawn_hands import draw_hand
 from train.data.face_scenes import SceneMaker, _shuffled
 from train.data.scene_faces import PORTRAIT_BOX, PORTRAIT_LANDMARKS, Face
+from train.errors import DataError
 
 HEIGHT, WIDTH = 96, 128
 SEEDS = range(60)
@@ -180,3 +181,14 @@ def test_photo_that_cannot_be_read_is_said(maker) -> None:
     photo = AnnotatedPhoto(Path("gone.jpg"), np.zeros((0, 4), np.float32), "train")
     with pytest.raises(ImageError, match=r"^gone\.jpg: "):
         SceneMaker([photo], [], [], [], HEIGHT, WIDTH)
+
+
+def test_portrait_or_picture_that_is_none_is_said_before_any_scene(tmp_path) -> None:
+    cut, small = tmp_path / "cut.png", tmp_path / "small.png"
+    cut.write_bytes(cv2.imencode(".png", _white_on_black(112, 112))[1].tobytes()[:60])
+    cv2.imwrite(str(small), _white_on_black(100, 112))
+    for portraits, faceless in (([cut], []), ([], [cut])):
+        with pytest.raises(ImageError, match=r"cut\.png: "):
+            SceneMaker([], [], portraits, faceless, HEIGHT, WIDTH)
+    with pytest.raises(DataError, match=r"small\.png: has 112x100 px; .* aligned at 112x112$"):
+        SceneMaker([], [], [small], [], HEIGHT, WIDTH)

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_runtime.errors import EdgeError, OptionError
+from edge_runtime.errors import EdgeError, ImageError, OptionError
 from edge_runtime.model.card import InputSpec, ModelCard, Reject
 from train.errors import DataError, RunError
 
@@ -682,6 +682,34 @@ def test_detector_interrupted_outside_of_the_epochs_says_how_to_go_on(
                 train_detector(resume=place == "decoded_model")
         assert str(caught.value) == go_on
     assert (train_detector(resume=True) / "model.keras").exists()
+
+
+@pytest.mark.parametrize(
+    ("photos", "boxes", "says"),
+    [
+        (3, [100, 60, 180, 160], "of 3 annotated photos 0 came to val, and no face of 24 px"),
+        (10, [100, 60, 120, 160], "of 10 annotated photos 7 came to train, and no face of 24 px"),
+        (0, [], "of 0 annotated photos 0 came to train, and no face of 24 px"),
+    ],
+)
+def test_detector_needs_a_face_in_each_split(
+    train_detector, tmp_path: Path, photos: int, boxes: list[int], says: str
+) -> None:
+    entries = [{"file": f"{i}.png", "boxes": [{"xyxy_px": boxes}]} for i in range(photos)]
+    (tmp_path / "boxes" / "annotations.json").write_text(json.dumps(entries))
+    with pytest.raises(DataError, match=says):
+        train_detector()
+    assert not (tmp_path / "run").exists()
+
+
+def test_detector_can_begin_anew_once_a_picture_is_mended(train_detector, tmp_path: Path) -> None:
+    photo = tmp_path / "boxes" / "images" / "0.png"
+    whole = photo.read_bytes()
+    photo.write_bytes(whole[:100])
+    with pytest.raises(ImageError, match=r"0\.png: "):
+        train_detector()
+    photo.write_bytes(whole)
+    assert (train_detector() / "model.keras").exists()
 
 
 def test_detector_recipe_writes_a_run_folder_that_exports(train_detector, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.media.image import read_image
+from edge_runtime.media.image import decode_image, read_image
 from edge_runtime.model.preprocess import Image
 from train.data.annotations import AnnotatedPhoto
 from train.data.drawn_hands import draw_hand
@@ -30,6 +30,7 @@ from train.data.scene_faces import (
     touches,
     turned,
 )
+from train.errors import DataError
 
 __all__ = ["SceneMaker"]
 
@@ -60,13 +61,17 @@ class SceneMaker:
             height_px: Of a scene.
             width_px: Of a scene.
             portrait_marks: The faces marked in each portrait, see `train.data.landmarks`.
+
+        Raises:
+            ImageError: A picture cannot be decoded.
+            DataError: A portrait has another size.
         """
         self._photos = [(read_image(p.path).image_bgr, p) for p in photos]
         self._people = [(read_image(p.path).image_bgr, p) for p in people]
-        self._portraits = [np.frombuffer(p.read_bytes(), np.uint8) for p in portraits]
+        self._portraits = [_file(p, _PORTRAIT_PX) for p in portraits]
         marks = portrait_marks or [None] * len(portraits)
         self._portrait_faces = [portrait_face(faces) for faces in marks]
-        self._faceless = [np.frombuffer(p.read_bytes(), np.uint8) for p in faceless]
+        self._faceless = [_file(p) for p in faceless]
         self._height, self._width = height_px, width_px
 
     def scene(self, rng: np.random.Generator) -> tuple[Image, list[Face]]:
@@ -218,6 +223,17 @@ class SceneMaker:
     def _decode(files: list[npt.NDArray[np.uint8]], rng: np.random.Generator) -> Image:
         image = cv2.imdecode(files[rng.integers(len(files))], cv2.IMREAD_COLOR)
         return np.asarray(image, np.uint8)
+
+
+def _file(path: Path, side_px: int | None = None) -> npt.NDArray[np.uint8]:
+    """Return a file's bytes that are known to be a picture, of that size where one is given."""
+    data = path.read_bytes()
+    height, width = decode_image(data, str(path)).image_bgr.shape[:2]
+    if side_px is not None and (height, width) != (side_px, side_px):
+        raise DataError(
+            f"{path}: has {width}x{height} px; portraits are aligned at {side_px}x{side_px}"
+        )
+    return np.frombuffer(data, np.uint8)
 
 
 def _annotated(photo: AnnotatedPhoto) -> list[Face]:

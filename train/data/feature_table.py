@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.errors import OutputError
-from edge_runtime.files import check_writable
+from edge_runtime.files import check_writable, write_whole
 from train.data.samples import Sample
 from train.errors import DataError, RunError
 
@@ -156,9 +156,9 @@ class FeatureWriter:
         else:
             try:
                 self._part.mkdir(exist_ok=True)
-                known.write_text(json.dumps(described), "utf-8")
             except OSError as error:
                 raise OutputError(f"{self._part}: cannot be written ({error.strerror})") from None
+            write_whole(known, json.dumps(described).encode(), durable=True)
         self._values = (self._part / "values.f32").open("ab")
         self._rows = (self._part / "rows.jsonl").open("a+", encoding="utf-8")
         self.done = self._whole_rows()

@@ -26,7 +26,7 @@ import keras
 import numpy as np
 
 from edge_runtime.faces.detector import found_faces
-from edge_runtime.measure.detection import FAINTEST, detection_report
+from edge_runtime.measure.detection import COUNTED_FROM_PX, FAINTEST, detection_report
 from edge_runtime.measure.machine import describe_machine
 from edge_runtime.media.image import IMAGE_SUFFIXES, read_image
 from edge_runtime.model.card import InputSpec, ModelCard
@@ -96,6 +96,7 @@ def train_detector(
     run = RunFolder(output, arguments, resume)
     keras.utils.set_random_seed(seed)
     photos = read_annotations(boxes, seed, marks)
+    _expect_faces(photos, boxes)
     marked = read_people(people) if people else []
     faces = _pictures(portraits)
     no_faces = [path for folder in faceless for path in _pictures(folder)]
@@ -105,16 +106,19 @@ def train_detector(
             *(_sample(path, "train") for path in [*faces, *no_faces]),
         ]
     )
-    maker = SceneMaker(
-        [p for p in photos if p.split == "train"],
-        marked,
-        faces,
-        no_faces,
-        INPUT.height_px,
-        INPUT.width_px,
-        [marks.get(mark_name(portraits, path)) for path in faces],
-    )
     with run.at_work():
+        for photo in photos:
+            if photo.split != "train":
+                read_image(photo.path)  # or one that is broken were said after the last epoch
+        maker = SceneMaker(
+            [p for p in photos if p.split == "train"],
+            marked,
+            faces,
+            no_faces,
+            INPUT.height_px,
+            INPUT.width_px,
+            [marks.get(mark_name(portraits, path)) for path in faces],
+        )
         batches = SceneBatches(
             maker,
             INPUT,
@@ -174,6 +178,17 @@ def score(model: keras.Model, photos: Sequence[AnnotatedPhoto]) -> dict[str, Any
         answer = {name: np.asarray(value, np.float32) for name, value in out.items()}
         found.append(found_faces(answer, image, INPUT, FAINTEST))
     return detection_report(found, [p.boxes for p in photos])
+
+
+def _expect_faces(photos: Sequence[AnnotatedPhoto], boxes: Path) -> None:
+    for split in ("train", "val", "test"):
+        those = [p for p in photos if p.split == split]
+        sides = [float(side) for p in those for side in (p.boxes[:, 2:] - p.boxes[:, :2]).min(1)]
+        if max(sides, default=0) < COUNTED_FROM_PX:
+            raise DataError(
+                f"{boxes}: of {len(photos)} annotated photos {len(those)} came to {split}, and no "
+                f"face of {COUNTED_FROM_PX:g} px is in them; annotate more"
+            )
 
 
 def _sample(path: Path, split: str, label: str = "") -> Sample:

@@ -5,9 +5,12 @@
 takes the shipped model's embedding as it is and finds a direction a person: seconds for 66
 photos of two people on 2 cores. The embedding itself comes from
 
-    python scripts/face_people.py lfw/ people/ faces/
-    python -m train faces --architecture identity --data faces/known --background faces/taught \
-        --output runs/faces
+    python scripts/face_people.py lfw/ people/ lfw_pairs.txt faces/
+    python -m train faces --architecture identity --data faces/teachers \
+        --background faces/taught --output runs/embedding
+    python -m export runs/embedding embedding.onnx --precision fp32
+    python -m train faces --data faces/answers --weights embedding.onnx \
+        --background faces/strangers --for-gallery --output runs/faces
 
 Data: Labeled Faces in the Wild and 30 web photos each of 94 public figures (no license stated
 for either). The 94 and LFW's 50 people with 20 photos or more are answers, LFW's other people
@@ -32,6 +35,9 @@ from train.recipe import SHIPPED, Plan, Recipe
 
 __all__ = ["RECIPE"]
 
+# Faces are not turned upright by the detector's landmarks: discriminants alone, found either way,
+# took 59% of 22,017 pairs of one person in LFW's seventh fold for one at 1% false accepts when
+# turned and 63% when not, and named 54% of 378 photos of 18 others by three photos each both ways.
 FACE_MARGIN = 0.1
 
 RECIPE = Recipe(

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_runtime.apps.detect import detect_pictures
+from edge_runtime.apps.detect import FaceAlbum, detect_pictures
 from edge_runtime.faces import opencv_detectors
 from tests.command_line import failure
 
@@ -103,6 +103,14 @@ def test_place_that_cannot_be_made_is_one_line(cli, album, detector_model) -> No
     result = _detect(cli, album, detector_model, "--annotated", "seen/here")
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1].startswith("error: seen/here: cannot be made (")
+
+
+def test_pictures_of_one_name_never_meet(album, tmp_path) -> None:
+    pictures = FaceAlbum(tmp_path / "seen", [])
+    for path in ("x/a.png", "x/a-2.png", "y/a.png", "z/a.png"):
+        pictures.add(Path(path), np.zeros((8, 8, 3), np.uint8), [])
+    names = sorted(path.name for path in (tmp_path / "seen").iterdir())
+    assert names == ["a-2.jpg", "a-3.jpg", "a-4.jpg", "a.jpg"]
 
 
 def test_reading_stops_when_nobody_wants_more(album, detector) -> None:

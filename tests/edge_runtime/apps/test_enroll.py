@@ -133,6 +133,12 @@ def test_last_photo_takes_the_person_along(enroll, forget, photo) -> None:
     assert _saved() == {"Ana": 1}
 
 
+def test_copies_of_a_photo_go_together(enroll, forget, photo) -> None:
+    enroll("Ana", photo("red"), photo("red", name="copy.png"), photo("green"))
+    assert _saved() == {"Ana": 2}
+    assert forget("Ana", photo("red"), Path("copy.png")) == 1
+
+
 @pytest.mark.parametrize(
     ("other", "says"),
     [
@@ -163,6 +169,16 @@ def test_photo_like_somebody_else_is_taken_and_pointed_at(enroll, photo) -> None
         "red120.png: looks more like Ana (1.00) than like Ben; if that is so: edge-run gallery "
         "forget people.npz Ben red120.png"
     ]
+
+
+def test_way_back_names_the_model_that_was_asked(identity_session, detector, enroll, photo) -> None:
+    enroll("Ana", photo("red"))
+    options = ["--model", "my faces.onnx"]
+    photos = [photo("red", 120)]
+    done = enroll_person("Ben", photos, FILE, identity_session, detector, int, options)
+    assert done.warnings[0].endswith(
+        ": edge-run gallery forget --model 'my faces.onnx' people.npz Ben red120.png"
+    )
 
 
 def test_only_photo_of_somebody_is_compared_with_the_others(enroll, photo) -> None:

@@ -1,3 +1,5 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -103,6 +105,35 @@ def test_opencv_without_yunet_is_said(monkeypatch) -> None:
     monkeypatch.delattr(cv2, "FaceDetectorYN", raising=False)
     with pytest.raises(InstallError, match=r"^--detector y\.onnx: OpenCV .* has no FaceDetectorYN"):
         YuNetDetector(Path("y.onnx"))
+
+
+@pytest.mark.parametrize("kind", ["yunet", "haar"])
+def test_threads_look_one_after_another(kind: str, monkeypatch, tmp_path) -> None:
+    """OpenCV's detectors hold the size of the picture they are at."""
+    inside = []
+
+    class Busy(Net):
+        def look(self, *given, **more):
+            inside.append(1)
+            assert len(inside) == 1
+            time.sleep(0.002)
+            inside.pop()
+            return (1, None) if kind == "yunet" else []
+
+        detect = look
+        detectMultiScale = look  # noqa: N815
+
+    busy = Busy()
+    fake = SimpleNamespace(create=lambda *given: busy)
+    monkeypatch.setattr(cv2, "FaceDetectorYN", fake, raising=False)
+    monkeypatch.setattr(cv2, "CascadeClassifier", lambda path: busy, raising=False)
+    (tmp_path / HAAR_FILE).touch()
+    data = SimpleNamespace(haarcascades=str(tmp_path))
+    monkeypatch.setattr(cv2, "data", data, raising=False)
+    detector = YuNetDetector(Path("yunet.onnx")) if kind == "yunet" else HaarDetector()
+    picture = np.zeros((48, 64, 3), np.uint8)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: detector.detect(picture, 0.5), range(40))) == [[]] * 40
 
 
 # Haar

@@ -151,10 +151,32 @@ def test_video_the_disk_had_no_room_for_is_no_success(picture) -> None:
     """OpenCV's writer says nothing of it."""
     video = VideoFile(Path("out.mp4"), 10.0)
     video.write(picture("red", 64, 64), 0.0)
-    Path("out.mp4").unlink()
-    Path("out.mp4").write_bytes(b"a beginning")
-    with pytest.raises(OutputError, match=r"^out\.mp4: is not whole; is the disk full\?$"):
+    Path("out.part.mp4").unlink()
+    Path("out.part.mp4").write_bytes(b"a beginning")
+    with pytest.raises(OutputError, match=r"^out\.part\.mp4: is not whole; is the disk full\?$"):
         video.close()
+    assert not Path("out.mp4").exists()
+
+
+def test_recording_of_an_earlier_time_stays_until_the_new_one_is_whole(picture, read_clip) -> None:
+    Path("out.mp4").write_bytes(b"of yesterday")
+    video = VideoFile(Path("out.mp4"), 10.0)
+    video.write(picture("red", 64, 64), 0.0)
+    assert Path("out.mp4").read_bytes() == b"of yesterday"
+    video.close()
+    assert len(read_clip(Path("out.mp4"))) == 1
+    assert [path.name for path in Path().iterdir()] == ["out.mp4"]
+
+
+def test_encoder_that_cannot_be_opened_is_said_and_nothing_else(picture, monkeypatch) -> None:
+    closed = type("Closed", (), {"fourcc": cv2.VideoWriter.fourcc, "isOpened": lambda self: False})
+    monkeypatch.setattr(cv2, "VideoWriter", lambda *given: closed())
+    monkeypatch.setattr(cv2.VideoWriter, "fourcc", closed.fourcc, raising=False)
+    video = VideoFile(Path("out.mp4"), 10.0)
+    with pytest.raises(OutputError, match=r"^out\.mp4: OpenCV cannot write an mp4 there$"):
+        video.write(picture("red", 64, 64), 0.0)
+    video.close()
+    assert video.written is None
 
 
 def test_still_appears_under_its_name_only_whole(picture, monkeypatch) -> None:
