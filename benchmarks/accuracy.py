@@ -28,6 +28,7 @@ from edge_runtime.model.catalog import find_model
 from edge_runtime.model.classifier import Classifier
 from edge_runtime.model.preprocess import Image, preprocess
 from edge_runtime.model.session import Session, SessionOptions, open_session
+from export.run_folder import labelled_boxes
 
 __all__ = ["measure_accuracy", "photos_to_score"]
 
@@ -227,8 +228,7 @@ def _score_detector(
         images = preprocess(image, card.input)[None]
         for name, ask in askers.items():
             found[name].append(found_faces(ask(images), image, card.input, FAINTEST))
-        numbers = [row.split() for row in label.split(";") if row]
-        truth.append(np.array(numbers, np.float32).reshape(-1, 4))
+        truth.append(labelled_boxes(label))
         step()
     out = {name: detection_report(answers, truth) for name, answers in found.items()}
     _compare_with_fp32(out, found, faces_in_common)

@@ -14,6 +14,7 @@ from edge_runtime.errors import SourceError
 from edge_runtime.faces.detector import FaceDetector
 from edge_runtime.faces.identifier import embed_face
 from edge_runtime.faces.portrait import portrait_face
+from edge_runtime.measure.impostors import RATES
 from edge_runtime.measure.intervals import wilson
 from edge_runtime.media.image import read_image
 from edge_runtime.model.session import Session
@@ -25,8 +26,6 @@ __all__ = [
 
 Floats = npt.NDArray[np.float32]
 Embeddings = Mapping[Path, Floats]
-
-_RATES = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +175,7 @@ def refuse_strangers(
     nearest = np.array([float(_nearest(known, rows[p]).max()) for p in strangers])
     answers = list(_asked(known, asked))
     curve = []
-    for rate in _RATES:
+    for rate in RATES:
         if rate * len(strangers) < 1:
             break
         threshold = float(np.quantile(nearest, 1 - rate))

@@ -36,7 +36,12 @@ def measure_networks(runs: Sequence[Path], say: Callable[[str], None]) -> dict[s
         For each run, by its backbone: accuracy of the three with n and 95% interval, the points
         lost, agreement with fp32, bytes.
     """
-    return {_title(run): _measured(run, say) for run in runs}
+    titles = [_title(run) for run in runs]
+    told = [
+        f"{title}, {run.name}" if titles.count(title) > 1 else title
+        for title, run in zip(titles, runs, strict=True)
+    ]
+    return {title: _measured(run, say) for title, run in zip(told, runs, strict=True)}
 
 
 def _title(run: Path) -> str:

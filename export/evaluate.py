@@ -19,7 +19,7 @@ from edge_runtime.model.classifier import Classifier
 from edge_runtime.model.preprocess import Image, preprocess
 from edge_runtime.model.session import Session
 from export.errors import RunError
-from export.run_folder import Sample
+from export.run_folder import Sample, labelled_boxes
 
 __all__ = ["Evaluator", "evaluator_for", "model_inputs"]
 
@@ -154,7 +154,7 @@ class _Detection:
         samples: Sequence[Sample],
         below: float | None = None,
     ) -> dict[str, Any]:
-        return detection_report(answers, [_truth(s) for s in samples])
+        return detection_report(answers, [labelled_boxes(s.label) for s in samples])
 
     def withhold_below(
         self, answers: list[list[FaceBox]], samples: Sequence[Sample]
@@ -166,8 +166,3 @@ class _Detection:
 
     def difference(self, a: list[list[FaceBox]], b: list[list[FaceBox]]) -> dict[str, float]:
         return {}
-
-
-def _truth(sample: Sample) -> npt.NDArray[np.float32]:
-    rows = [row.split() for row in sample.label.split(";") if row]
-    return np.array(rows, np.float32).reshape(-1, 4)

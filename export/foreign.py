@@ -45,7 +45,7 @@ def described_model(
     if channels == 1:
         given = given.or_else(Description(color="gray"))
     given = _with_family(model, channels, given, say)
-    _expect_all_said(model, path, given, channels)
+    _expect_all_said(model, path, given)
     color, mean, scale = given.color, given.mean, given.scale
     if (color == "gray") != (channels == 1):
         raise OptionError(f"--color {color}: {path} takes {channels} channel(s)")
@@ -152,7 +152,7 @@ def _with_family(
     return told
 
 
-def _expect_all_said(model: keras.Model, path: Path, given: Description, channels: int) -> None:
+def _expect_all_said(model: keras.Model, path: Path, given: Description) -> None:
     needed = ("labels", "color", "mean", "scale", "resize")
     missing = [f"--{name}" for name in needed if getattr(given, name) is None]
     if not missing:

@@ -13,11 +13,11 @@ import onnx
 from onnx import numpy_helper
 
 from export.graph import makers, part_from, part_of
+from export.quantize import WITH_WEIGHTS
 from export.session import cpu_session
 
 __all__ = ["LayerNoise", "layer_noise"]
 
-_WITH_WEIGHTS = ("Conv", "Gemm", "MatMul")
 _AT_ONCE = 16  # layers whose values are held in memory
 # What onnxruntime's quantizer appends to a value that is rounded and is an output of the graph too.
 _RENAMED = "_QuantizeLinear_Input"
@@ -57,7 +57,7 @@ def layer_noise(fp32: onnx.ModelProto, int8: onnx.ModelProto, photos: Photos) ->
     layers = [
         (node.name, _before_quantizing(node.input[0], made), node.output[0])
         for node in int8.graph.node
-        if node.op_type in _WITH_WEIGHTS
+        if node.op_type in WITH_WEIGHTS
         and _called(node.output[0]) in known
         and _before_quantizing(node.input[1], made) in constants
     ]

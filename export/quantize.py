@@ -31,14 +31,14 @@ from export.padding import pad_depthwise
 from export.rounding import ROUNDING_PHOTOS, round_weights
 from export.run_folder import Sample
 
-__all__ = ["RUNGS", "Quantizer", "Rung", "calibration_samples"]
+__all__ = ["RUNGS", "WITH_WEIGHTS", "Quantizer", "Rung", "calibration_samples"]
 
 # A detector's label, x1 y1 x2 y2 of each face; a class may be called 7, but hardly so.
 _BOXES = re.compile(r"|-?[\d.]+( -?[\d.]+){3}(;-?[\d.]+( -?[\d.]+){3})*")
 # Values of all layers of so many photos are held at once: half a gigabyte at 224 px.
 _PORTION = 8
-_WITH_WEIGHTS = ("Conv", "Gemm", "MatMul")
-_QUANTIZED = [*_WITH_WEIGHTS, "Add", "Concat", "MaxPool", "AveragePool", "GlobalAveragePool",
+WITH_WEIGHTS = ("Conv", "Gemm", "MatMul")
+_QUANTIZED = [*WITH_WEIGHTS, "Add", "Concat", "MaxPool", "AveragePool", "GlobalAveragePool",
               "Relu", "Clip", "Resize", "Reshape", "Transpose"]  # fmt: skip
 
 
@@ -249,7 +249,7 @@ def _after_the_last_weights(proto: onnx.ModelProto) -> list[str]:
     leads_to_weights: set[str] = set()
     excluded = []
     for node in reversed(proto.graph.node):
-        feeds = node.op_type in _WITH_WEIGHTS or bool(leads_to_weights & set(node.output))
+        feeds = node.op_type in WITH_WEIGHTS or bool(leads_to_weights & set(node.output))
         if feeds:
             leads_to_weights |= set(node.input)
         else:

@@ -7,10 +7,13 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from edge_runtime.model.card import ModelCard
 from export.errors import RunError
 
-__all__ = ["RunFolder", "Sample", "is_run_folder", "read_run"]
+__all__ = ["RunFolder", "Sample", "is_run_folder", "labelled_boxes", "read_run"]
 
 _NEEDED = ("model.keras", "card.json", "split.csv")
 
@@ -43,6 +46,12 @@ class RunFolder:
     def model_path(self) -> Path:
         """The Keras model."""
         return self.path / "model.keras"
+
+
+def labelled_boxes(label: str) -> npt.NDArray[np.float32]:
+    """Return a detector's boxes as split.csv has them, float32 (M, 4)."""
+    rows = [row.split() for row in label.split(";") if row]
+    return np.array(rows, np.float32).reshape(-1, 4)
 
 
 def is_run_folder(path: Path) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,6 +27,7 @@ from train.data.face_crops import cut_faces
 from train.data.feature_table import FeatureTable
 from train.data.samples import Sample, truth_of
 from train.data.votes import read_votes, voted_targets
+from train.display import say
 from train.errors import DataError, RunError
 from train.identity import train_identity
 from train.job import Job, Trained
@@ -98,13 +98,13 @@ def train_classifier(recipe: Recipe, module: ModuleType, options: TrainOptions) 
 def _tell(dataset: Dataset) -> None:
     counts = Counter(s.split for s in dataset.samples)
     split = ", ".join(f"{counts[name]} {name}" for name in ("train", "val", "test"))
-    _say(f"{len(dataset.samples)} photos: {split} ({dataset.rule})")
+    say(f"{len(dataset.samples)} photos: {split} ({dataset.rule})")
     kinds = Counter((p.kind, p.kept) for p in dataset.problems)
     for (kind, kept), count in sorted(kinds.items()):
         example = next(p for p in dataset.problems if (p.kind, p.kept) == (kind, kept))
         what = "worth a look" if kept else "left out"
         more = f", and {count - 1} more" if count > 1 else ""
-        _say(f"{what}, {kind}: {example.path}: {example.detail}{more}")
+        say(f"{what}, {kind}: {example.path}: {example.detail}{more}")
 
 
 def _votes(
@@ -200,7 +200,3 @@ def _finish(
     # Named after the run: a file called faces.onnx would be taken for the shipped one elsewhere.
     words = ["python", "-m", "export", str(run.path), f"{run.path.resolve().name}.onnx"]
     job.say(f"next: {shlex.join(words)}")
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -13,9 +13,14 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from train.checkpoint import Progress as Done
 
-__all__ = ["EpochDisplay"]
+__all__ = ["EpochDisplay", "say"]
 
 _SHOWN = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+
+def say(line: str) -> None:
+    """Tell the user a line, on stderr."""
+    print(line, file=sys.stderr, flush=True)
 
 
 class EpochDisplay(keras.callbacks.Callback):  # type: ignore[misc]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -20,6 +19,7 @@ from train.data.feature_table import FeatureKey, FeatureWriter
 from train.data.folders import scan
 from train.data.inspect import Print, look
 from train.data.samples import Problem, Sample
+from train.display import say
 from train.errors import DataError, RunError
 from train.networks.backbones import check_backbone
 from train.networks.transfer import head_input, transfer_network
@@ -67,7 +67,7 @@ def extract_features(
     key = FeatureKey(backbone, backbone_hash(network), size_px, enlarged_px)
     writer = FeatureWriter(output, key, photos, int(network.output_shape[-1]), resume)
     if writer.done:
-        _say(f"going on after {writer.done} of {len(samples)} photos")
+        say(f"going on after {writer.done} of {len(samples)} photos")
     problems: list[Problem] = []
     left = samples[writer.done :]
     try:
@@ -94,13 +94,13 @@ def extract_features(
     finally:
         writer.close()
     for problem in problems[:_SHOWN]:
-        _say(f"left out, {problem.kind}: {problem.path}: {problem.detail}")
+        say(f"left out, {problem.kind}: {problem.path}: {problem.detail}")
     if len(problems) > _SHOWN:
-        _say(f"left out: {len(problems) - _SHOWN} more")
+        say(f"left out: {len(problems) - _SHOWN} more")
     if len(problems) == len(samples):
         raise DataError(f"{data}: none of its {len(samples)} files is a photo that can be read")
     count = writer.finish()
-    _say(f"wrote {output}: {count} photos, {network.output_shape[-1]} features each")
+    say(f"wrote {output}: {count} photos, {network.output_shape[-1]} features each")
 
 
 def backbone_hash(network: keras.Model) -> str:
@@ -124,7 +124,3 @@ def _batches(samples: list[Sample], spec: InputSpec) -> Iterator[list[Looked]]:
     prepared = ahead(looked, samples, _WORKERS, 2 * _BATCH)
     while some := list(islice(prepared, _BATCH)):
         yield some
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ from edge_runtime.model.card import InputSpec, Reject
 from train.data.clean import Dataset
 from train.data.feature_table import FeatureTable
 from train.data.samples import Sample
+from train.display import say
 from train.options import TrainOptions
 from train.recipe import Plan
 from train.run_folder import RunFolder
@@ -54,7 +54,7 @@ class Job:
 
     def say(self, line: str) -> None:
         """Tell the user."""
-        print(line, file=sys.stderr, flush=True)
+        say(line)
 
 
 @dataclass(frozen=True, slots=True)

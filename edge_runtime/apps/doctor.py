@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +34,15 @@ class Finding:
     good: bool = True
 
 
+# Distributions that install a module of that name.
+_FLAVORS = {
+    "cv2": re.compile(r"opencv(-contrib)?-python(-headless)?(-rolling)?"),
+    "onnxruntime": re.compile(
+        r"onnxruntime(-gpu|-directml|-openvino|-training|-qnn|-rocm|-migraphx|-vitisai|-silicon)?"
+    ),
+}
+
+
 def examine() -> Iterator[Finding]:
     """Look at the machine, the libraries, the shipped models and the cameras."""
     machine = describe_machine()
@@ -53,13 +63,11 @@ def examine() -> Iterator[Finding]:
 
 def _one_of(module: str, *packages: str) -> Finding:
     """Exactly one distribution may provide a module; two overwrite each other's files."""
-    prefix = "opencv" if module == "cv2" else module
-    found = sorted(
-        f"{d.name} {d.version}"
-        for d in metadata.distributions()
-        if d.name and d.name.lower().replace("_", "-").startswith(prefix)
-        and "extensions" not in d.name
-    )  # fmt: skip
+    installed: dict[str, str] = {}
+    for d in metadata.distributions():
+        if d.name and _FLAVORS[module].fullmatch(name := d.name.lower().replace("_", "-")):
+            installed.setdefault(name, f"{d.name} {d.version}")  # the first is the one imported
+    found = sorted(installed.values())
     if len(found) > 1:
         names = " and ".join(found)
         return Finding(module, f"{names} overwrite each other; uninstall all, install one", False)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["cosine_at", "impostor_curve"]
+__all__ = ["RATES", "cosine_at", "impostor_curve"]
 
-_RATES = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
+RATES = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
 _FEWEST = 10  # comparisons a rate must leave above its cosine, to say anything
 _MOST_PHOTOS = 4000  # 16 million comparisons
 
@@ -36,7 +36,7 @@ def impostor_curve(
     names = np.unique(np.asarray(people)[chosen], return_inverse=True)[1]
     cosines = embeddings[chosen] @ embeddings[chosen].T
     impostors = cosines[np.triu(names[:, None] != names[None])]
-    rates = [rate for rate in _RATES if rate * len(impostors) >= _FEWEST]
+    rates = [rate for rate in RATES if rate * len(impostors) >= _FEWEST]
     if not rates:
         return None
     found = np.quantile(impostors, [1 - rate for rate in rates])

@@ -23,6 +23,7 @@ __all__ = [
     "ModelCard",
     "Reject",
     "RejectOn",
+    "is_side",
 ]
 
 CARD_KEY = "edge"
@@ -190,8 +191,8 @@ class ModelCard:
             ("input.resize", size.resize, *_one_of(Resize)),
             ("input.interpolation", size.interpolation, *_one_of(Interpolation)),
             ("input.alignment", size.alignment, *_one_of(Alignment)),
-            ("input.height_px", size.height_px, _is_side, "1..8192"),
-            ("input.width_px", size.width_px, _is_side, "1..8192"),
+            ("input.height_px", size.height_px, is_side, "1..8192"),
+            ("input.width_px", size.width_px, is_side, "1..8192"),
             ("input.face_margin", size.face_margin, _is_margin, "-0.4..2"),
         ]
         for name in ("quantization", "metrics", "provenance"):
@@ -242,7 +243,8 @@ def _are_numbers(value: Any) -> bool:
     return isinstance(value, tuple) and all(map(_is_number, value))
 
 
-def _is_side(value: Any) -> bool:
+def is_side(value: Any) -> bool:
+    """Whether it may be the height or width of an input in pixels."""
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 8192
 
 

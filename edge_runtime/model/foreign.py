@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.errors import CardError, InstallError
-from edge_runtime.model.card import Alignment, InputSpec, ModelCard, Reject
+from edge_runtime.model.card import Alignment, InputSpec, ModelCard, Reject, is_side
 
 __all__ = ["ForeignGraph", "describe_foreign", "read_description"]
 
@@ -110,7 +110,7 @@ def describe_foreign(
                 f"{where}: {name} is {described[name]!r}; expected {' or '.join(get_args(choices))}"
             )
     size = described["size"]
-    if not isinstance(size, list) or len(size) != 2 or not all(map(_is_side, size)):
+    if not isinstance(size, list) or len(size) != 2 or not all(map(is_side, size)):
         raise CardError(f"{where}: size is {size!r}; expected height and width, as in [112, 112]")
     graph = ForeignGraph(
         described["layout"],
@@ -162,7 +162,3 @@ def _channels(value: Any, name: str, where: str) -> tuple[float, float, float]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
-
-
-def _is_side(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 8192

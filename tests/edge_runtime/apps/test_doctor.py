@@ -64,8 +64,10 @@ def test_two_flavors_of_one_library_are_found(machine, distributions, subject, s
     assert says in finding.state
 
 
-def test_extensions_are_no_second_onnxruntime(machine) -> None:
-    assert machine(*GOOD, "onnxruntime-extensions")["onnxruntime"].good
+@pytest.mark.parametrize("beside", ["onnxruntime-extensions", "onnxruntime-genai", "onnxruntime"])
+def test_what_is_no_second_onnxruntime(machine, beside: str) -> None:
+    """A package of the system's, too, is hidden by the environment's of the same name."""
+    assert machine(*GOOD, beside)["onnxruntime"].good
 
 
 @pytest.mark.parametrize(
