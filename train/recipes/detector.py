@@ -9,10 +9,9 @@ in which faces are only ignored (`scripts/mark_faces.py` marks them); landmarks 
 those that YuNet finds (`scripts/mark_landmarks.py`). Scenes are made from them anew each epoch, see
 `train/data/face_scenes.py`. None of the sets states a license.
 
-60 epochs of a minute each on 2 cores (TensorFlow); 46 of them took 51 minutes. The shipped int8
-file, seed 0, is of the network before this one, which looked at the mirror image too. On the 20% of
-the annotated photos kept for testing: average precision 0.9365 at IoU 0.5 (261 faces of 24 px or
-more, 128 photos); n = 1 run.
+60 epochs, an hour to an hour and a half on 2 cores (TensorFlow). The shipped int8 file, seed 0, on
+the 20% of the annotated photos kept for testing: average precision 0.9415 at IoU 0.5 (261 faces of
+24 px or more, 128 photos); n = 1 run.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from edge_runtime.faces.boxes import FaceBox
 from edge_runtime.model.card import Reject
 from edge_runtime.model.session import SessionOptions, open_session
 
-RED, GREEN, DARKER = (0, 0, 255), (0, 255, 0), (0, 0, 225)
+RED, GREEN, DARKER = (0, 0, 255), (0, 255, 0), (0, 0, 235)
 
 
 @pytest.fixture

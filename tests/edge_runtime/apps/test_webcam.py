@@ -115,7 +115,7 @@ def test_new_face_is_reported_from_its_first_frame_with_a_new_track(detector, mo
 
 
 def test_faint_face_is_reported_only_after_a_clear_one(detector, mood, scene) -> None:
-    faint, clear = scene((0, 0, (0, 0, 220))), scene((0, 0))
+    faint, clear = scene((0, 0, (0, 0, 230))), scene((0, 0))
     run_webcam(MadeUp([faint, clear, faint]), detector, [mood], _outputs(), take_every_frame=True)
     assert [len(event["faces"]) for event in _events()] == [0, 1, 1]
     assert _events()[2]["faces"][0]["track"] == 1
