@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edge_runtime.errors import SourceError
 from edge_runtime.faces.detector import FaceDetector
-from edge_runtime.faces.identifier import embed_face
+from edge_runtime.faces.identifier import embed_face, middle
 from edge_runtime.faces.portrait import portrait_face
 from edge_runtime.measure.impostors import RATES
 from edge_runtime.measure.intervals import wilson
@@ -172,7 +172,7 @@ def refuse_strangers(
         A row a false-accept rate: the cosine, and the share of known faces named with it.
     """
     known, asked = _gallery(rows, people, enrolled)
-    nearest = np.array([float(_nearest(known, rows[p]).max()) for p in strangers])
+    nearest = np.array([float((known @ rows[p]).max()) for p in strangers])
     answers = list(_asked(known, asked))
     curve = []
     for rate in RATES:
@@ -195,19 +195,16 @@ def refuse_strangers(
 def _gallery(
     rows: Embeddings, people: Mapping[str, Sequence[Path]], enrolled: int
 ) -> tuple[Floats, list[tuple[int, Floats]]]:
-    """Return the enrolled embeddings (P, enrolled, D), and place and embedding of the others."""
+    """Return the middle of each person's enrolled (P, D), and place and embedding of the others."""
     few = next((n for n, photos in people.items() if len(photos) <= enrolled), None)
     if few is not None:
         raise SourceError(f"{few}: {enrolled} photos to enroll leave none to recognize")
-    known = np.stack([[rows[p] for p in photos[:enrolled]] for photos in people.values()])
+    known = np.stack(
+        [middle(np.stack([rows[p] for p in photos[:enrolled]])) for photos in people.values()]
+    )
     asked = [(i, rows[p]) for i, photos in enumerate(people.values()) for p in photos[enrolled:]]
     return np.asarray(known, np.float32), asked
 
 
 def _asked(known: Floats, asked: Sequence[tuple[int, Floats]]) -> list[tuple[int, Floats]]:
-    return [(truth, _nearest(known, row)) for truth, row in asked]
-
-
-def _nearest(known: Floats, row: Floats) -> Floats:
-    """Return the cosine of each person's nearest photo, as `Identifier.cosines` does."""
-    return np.asarray((known @ row).max(1), np.float32)
+    return [(truth, known @ row) for truth, row in asked]

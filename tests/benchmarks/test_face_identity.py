@@ -64,12 +64,12 @@ def test_threshold_of_one_fold_is_used_on_another() -> None:
     assert figures["threshold"] == pytest.approx(np.cos(np.radians(20)), abs=1e-4)
 
 
-def test_photo_is_named_after_the_nearest_of_the_enrolled_photos() -> None:
-    rows, people = _photos(a=[0, 120, 125, 3], b=[60, 65, 90, 50])
+def test_photo_is_named_after_the_nearest_middle_of_the_enrolled_photos() -> None:
+    rows, people = _photos(a=[0, 28, 38, 3], b=[60, 80, 43, 90])
     figures = identify_people(rows, people, 2)
-    # a's 125 is 5 degrees from its second photo; b's 90 is 25 from its second, 30 from a's.
+    # Middles are at 14 and 70: b's 43 is nearer to its own, and yet nearest to a's photo at 28.
     assert (figures["accuracy"], figures["n"], figures["people"]) == (1.0, 4, 2)
-    assert identify_people(rows, people, 1)["accuracy"] == pytest.approx(4 / 6, abs=1e-4)
+    assert identify_people(rows, people, 1)["accuracy"] == pytest.approx(5 / 6, abs=1e-4)
 
 
 def test_person_whose_photos_are_all_enrolled_is_refused() -> None:
