@@ -18,7 +18,9 @@ from edge_runtime.model.session import SessionOptions, open_session
 
 DISGUISES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "anna": lambda face: face,
-    "ben": lambda face: cv2.resize(face[..., ::-1], None, fx=1.35, fy=0.9),
+    "ben": lambda face: cv2.resize(
+        cv2.addWeighted(face, 0.5, face[..., ::-1].copy(), 0.5, 0), None, fx=1.35, fy=0.9
+    ),
     "dora": lambda face: cv2.resize(face[:, ::-1, [1, 0, 2]], None, fx=0.95, fy=1.2),
     "cleo": lambda face: cv2.GaussianBlur(255 - cv2.resize(face, None, fx=0.8, fy=1.1), (5, 5), 0),
 }
