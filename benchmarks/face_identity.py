@@ -143,7 +143,7 @@ def identify_people(
         enrolled: Photos of each person in the gallery.
     """
     known, asked = _gallery(rows, people, enrolled)
-    hits = sum(int(cosines.argmax()) == truth for truth, cosines in _asked(known, asked))
+    hits = sum(int((known @ row).argmax()) == truth for truth, row in asked)
     n = len(asked)
     return {
         "accuracy": round(hits / n, 4),
@@ -173,7 +173,7 @@ def refuse_strangers(
     """
     known, asked = _gallery(rows, people, enrolled)
     nearest = np.array([float((known @ rows[p]).max()) for p in strangers])
-    answers = list(_asked(known, asked))
+    answers = [(truth, known @ row) for truth, row in asked]
     curve = []
     for rate in RATES:
         if rate * len(strangers) < 1:
@@ -204,7 +204,3 @@ def _gallery(
     )
     asked = [(i, rows[p]) for i, photos in enumerate(people.values()) for p in photos[enrolled:]]
     return np.asarray(known, np.float32), asked
-
-
-def _asked(known: Floats, asked: Sequence[tuple[int, Floats]]) -> list[tuple[int, Floats]]:
-    return [(truth, known @ row) for truth, row in asked]

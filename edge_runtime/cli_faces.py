@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,9 +23,14 @@ from edge_runtime.cli_options import (
     say_once,
 )
 
+if TYPE_CHECKING:
+    from edge_runtime.apps.enroll import Doubt
+
 __all__ = ["add_face_commands"]
 
 _NO_LIVENESS = "a photo of somebody passes for them: there is no check whether a face is alive"
+
+_MODEL, _DETECTOR = "faces", "detector"
 
 _File = Annotated[Path, typer.Argument(help="The gallery, .npz.")]
 
@@ -50,7 +56,7 @@ def detect(
     annotated: Annotated[
         Path | None, typer.Option(help="Write the pictures with their faces drawn in, there.")
     ] = None,
-    detector: Detector = "detector",
+    detector: Detector = _DETECTOR,
     provider: Provider = "auto",
     threads: Threads = 0,
     workers: Annotated[int, typer.Option(min=1, help="Threads that decode.")] = 2,
@@ -90,8 +96,8 @@ def enroll(
     name: Annotated[str, typer.Argument(help="Of the person.")],
     photos: Annotated[list[Path], typer.Argument(help="Of them alone; folders are looked into.")],
     gallery: GalleryFile,
-    model: Model = "faces",
-    detector: Detector = "detector",
+    model: Model = _MODEL,
+    detector: Detector = _DETECTOR,
     provider: Provider = "auto",
     threads: Threads = 0,
 ) -> None:
@@ -119,14 +125,15 @@ def enroll(
     expect_embedding(session)
     finder = open_detector(detector, options, say_once)
     pictures = list_pictures(photos)
-    again = [] if model == "faces" else ["--model", model]
-    again += [] if detector == "detector" else ["--detector", detector]
     with progress("enrolling", len(pictures)) as advance:
-        done = enroll_person(name, pictures, gallery, session, finder, advance, again)
+        done = enroll_person(name, pictures, gallery, session, finder, advance)
     for path, problem in done.refused:
         say(f"left out: {path}: {problem}")
-    for line in done.warnings:
-        say(f"look at this: {line}")
+    forget = ["edge-run", "gallery", "forget"]
+    forget += [] if model == _MODEL else ["--model", model]
+    forget += [] if detector == _DETECTOR else ["--detector", detector]
+    for doubt in done.doubts:
+        say(f"look at this: {_doubted(doubt, name, [*forget, str(gallery), name])}")
     print(
         f"{name}: {len(done.taken)} photo(s) taken, {done.photos} in all; "
         f"{done.people} people in {gallery}"
@@ -135,14 +142,26 @@ def enroll(
         say(f"note: {_NO_LIVENESS}")
 
 
+def _doubted(doubt: Doubt, name: str, forget: list[str]) -> str:
+    if doubt.like:
+        return (
+            f"{doubt.photo}: looks more like {doubt.like} ({doubt.cosine:.2f}) than like {name}; "
+            f"if that is so: {shlex.join([*forget, str(doubt.photo)])}"
+        )
+    return (
+        f"{doubt.photo}: looks unlike the other photos of {name} (cosine {doubt.cosine:.2f}; two "
+        f"faces are taken for one person's from {doubt.threshold:.2f} on)"
+    )
+
+
 def identify(
     paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
     gallery: GalleryFile,
     output: Annotated[Path | None, typer.Option(help="Write rows to a .csv or .jsonl.")] = None,
     top: Annotated[int, typer.Option(min=1, help="People in the ranking.")] = 3,
     threshold: Threshold = None,
-    model: Model = "faces",
-    detector: Detector = "detector",
+    model: Model = _MODEL,
+    detector: Detector = _DETECTOR,
     provider: Provider = "auto",
     threads: Threads = 0,
     batch: Annotated[int, typer.Option(min=1, help="Pictures of one inference.")] = 16,
@@ -184,8 +203,8 @@ def verify(
     one: Annotated[Path, typer.Argument(help="A photo.")],
     other: Annotated[Path, typer.Argument(help="Another photo.")],
     threshold: Threshold = None,
-    model: Model = "faces",
-    detector: Detector = "detector",
+    model: Model = _MODEL,
+    detector: Detector = _DETECTOR,
     provider: Provider = "auto",
     threads: Threads = 0,
 ) -> None:
@@ -260,8 +279,8 @@ def forget(
     photos: Annotated[
         list[Path] | None, typer.Argument(help="Only these photos of them, as they were enrolled.")
     ] = None,
-    model: Model = "faces",
-    detector: Detector = "detector",
+    model: Model = _MODEL,
+    detector: Detector = _DETECTOR,
     provider: Provider = "auto",
     threads: Threads = 0,
 ) -> None:

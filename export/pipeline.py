@@ -70,12 +70,13 @@ def export_model(
     evaluator = evaluator_for(source.card.task, source.card.labels, source.labelled)
     with tempfile.TemporaryDirectory(prefix="edge-export-") as folder:
         work = Path(folder)
-        gate = _gate(source, options, evaluator, work, say)
+        calibrating = calibration_samples(source.splits["train"], options.calibration_photos)
+        gate = _gate(source, options, calibrating, evaluator, work, say)
         fp32 = Candidate(proto, source.card, None, {}, len(pack(proto, source.card)))
         if gate is not None:
             fp32 = gate.look(proto, source.card)
             say(f"fp32 at the gate: {gate.headline(fp32.report)}")
-        steps = _steps(fp32, source, gate, options, proving, work, say)
+        steps = _steps(fp32, source, gate, options, calibrating, proving, work, say)
         passed = [step.candidate for step in steps if step.passed]
         if options.precision in ("auto", "fp32"):
             passed.append(fp32)
@@ -127,27 +128,23 @@ def _steps(
     source: Source,
     gate: Gate | None,
     options: ExportOptions,
+    calibrating: list[Sample],
     proving: npt.NDArray[np.uint8],
     work: Path,
     say: Callable[[str], None],
 ) -> list[Step]:
     """Try what is smaller than fp32, of the precision asked for."""
     steps: list[Step] = []
-    if options.precision in ("auto", "int8") and gate is not None and source.splits["train"]:
-        samples = _calibrating(source, options)
+    if options.precision in ("auto", "int8") and gate is not None and calibrating:
         if gate.one_photo:
             say(f"one photo is {gate.one_photo:.2f} points here: one answer may change for the "
                 "worse")  # fmt: skip
-        steps += climb(fp32, samples, gate, work, say, source.finetune, options.finetune_epochs)
+        steps += climb(fp32, calibrating, gate, work, say, source.finetune, options.finetune_epochs)
         if options.precision == "auto" and not steps[-1].passed:
             say(refusal(fp32, steps, gate))
     if options.precision in ("auto", "fp16"):
         steps.append(_half(fp32, proving, gate, work, say))
     return steps
-
-
-def _calibrating(source: Source, options: ExportOptions) -> list[Sample]:
-    return calibration_samples(source.splits["train"], options.calibration_photos)
 
 
 def _half(
@@ -183,6 +180,7 @@ def _refused(options: ExportOptions, fp32: Candidate, steps: list[Step], gate: G
 def _gate(
     source: Source,
     options: ExportOptions,
+    calibrating: list[Sample],
     evaluator: Evaluator,
     work: Path,
     say: Callable[[str], None],
@@ -194,14 +192,12 @@ def _gate(
     # Only a run's own training photos are of the same kind as its val, and labelled.
     own = source.trained_here and options.calibration is None
     lacking = max(0, _FEWEST_AT_THE_GATE - len(val)) if own else 0
-    calibrating = {s.path for s in _calibrating(source, options)}
-    train = source.splits["train"]
-    added = calibration_samples([s for s in train if s.path not in calibrating], lacking)
+    taken = {s.path for s in calibrating}
+    added = calibration_samples([s for s in source.splits["train"] if s.path not in taken], lacking)
     if len(added) < lacking:
-        known = [s for s in train if s.path in calibrating]
-        added += calibration_samples(known, lacking - len(added))
+        added += calibration_samples(calibrating, lacking - len(added))
     if added:
-        twice = sum(s.path in calibrating for s in added)
+        twice = sum(s.path in taken for s in added)
         also = f"; {twice} of them calibrate too" if twice else ""
         say(
             f"val is small: the gate looks at {len(val) + len(added)} photos, val and some of "

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from page_figures import main_figures, unless_int8
+
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -49,14 +51,12 @@ def _steps(given: str, page: Path, wanted: dict[Path, str]) -> str:
     for line in given.splitlines():
         name, what = line.split(":", 1)
         result = _result(name.strip(), page)
-        precision = result["model"]["precision"]
-        also = "" if precision == "int8" else f" ({precision}, the smallest that passed)"
-        figures = result["test"][precision]
+        figures = main_figures(result)
         low, high = figures["interval"]
         minutes = result["provenance"].get("minutes")
         rows.append(
-            f"| {what.strip()}{also} | **{figures['accuracy']:.1%}** ({low:.1%} to {high:.1%}) | "
-            f"{figures['n']:,} | {result['model']['bytes']:,} | "
+            f"| {what.strip()}{unless_int8(result)} | **{figures['accuracy']:.1%}** "
+            f"({low:.1%} to {high:.1%}) | {figures['n']:,} | {result['model']['bytes']:,} | "
             f"{result['model']['macs'] / 1e6:.1f} M | {minutes} |"
         )
     head = ["| step | int8 on test, 95% interval | n | bytes | MACs | minutes |", "|---" * 6 + "|"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import face_figures
+from page_figures import main_figures, unless_int8
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -140,8 +141,8 @@ def _section(name: str, result: dict[str, Any], baselines: list[tuple[str, dict[
             "| beside it | int8 on test | n | bytes | MACs |",
             "|---|---|---|---|---|",
             *(
-                f"| {what}{_unless_int8(other)} | {_figure(_main(other))} | "
-                f"{_main(other)['n']:,} | {other['model']['bytes']:,} | "
+                f"| {what}{unless_int8(other)} | {_figure(main_figures(other))} | "
+                f"{main_figures(other)['n']:,} | {other['model']['bytes']:,} | "
                 f"{other['model']['macs'] / 1e6:.1f} M |"
                 for what, other in baselines
             ),
@@ -217,17 +218,6 @@ def _further(best: dict[str, Any]) -> list[str]:
         ]
         lines.append("")
     return lines
-
-
-def _main(result: dict[str, Any]) -> dict[str, Any]:
-    """Return the figures of the file itself, in whatever precision."""
-    figures: dict[str, Any] = result["test"][result["model"]["precision"]]
-    return figures
-
-
-def _unless_int8(result: dict[str, Any]) -> str:
-    precision = result["model"]["precision"]
-    return "" if precision == "int8" else f" ({precision}, the smallest that passed)"
 
 
 def _figure(report: dict[str, Any], bold: str = "**") -> str:

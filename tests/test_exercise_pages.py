@@ -39,7 +39,8 @@ by hand
 
 
 @pytest.fixture
-def script(tmp_path: Path) -> dict[str, Any]:
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.syspath_prepend(SCRIPT.parent)
     (tmp_path / "accuracy-one.json").write_text(json.dumps(RESULT))
     (tmp_path / "one.md").write_text(PAGE)
     names = runpy.run_path(str(SCRIPT))

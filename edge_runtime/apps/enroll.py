@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,26 @@ from edge_runtime.files import check_writable
 from edge_runtime.media.image import read_image
 from edge_runtime.model.session import Session
 
-__all__ = ["Enrollment", "enroll_person", "forget_photos"]
+__all__ = ["Doubt", "Enrollment", "enroll_person", "forget_photos"]
 
 Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A photo that was taken and may show somebody else.
+
+    Attributes:
+        photo: The file.
+        like: Whom it looks more like; empty where it only looks unlike the person's others.
+        cosine: To that person, or to the nearest of the person's others.
+        threshold: From which on two faces are taken for one person's.
+    """
+
+    photo: Path
+    like: str
+    cosine: float
+    threshold: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +47,14 @@ class Enrollment:
     Attributes:
         taken: Photos whose face was taken.
         refused: Photos that were not, each with the reason.
-        warnings: What is odd about those taken, in lines.
+        doubts: Those taken that may show somebody else.
         photos: How many faces the gallery has of this person now.
         people: How many people it has.
     """
 
     taken: list[Path]
     refused: list[tuple[Path, str]]
-    warnings: list[str]
+    doubts: list[Doubt]
     photos: int
     people: int
 
@@ -50,7 +66,6 @@ def enroll_person(
     session: Session,
     detector: FaceDetector,
     step: Callable[[], None],
-    again: Sequence[str] = (),
 ) -> Enrollment:
     """Add the faces of some photos to a gallery file under a name.
 
@@ -61,7 +76,6 @@ def enroll_person(
         session: Of an identity model.
         detector: Finds the face.
         step: Called after each photo.
-        again: Options of a command that is to take the same model and detector.
 
     Raises:
         GalleryError: The file is no gallery or another model's, the name cannot be taken, or no
@@ -94,9 +108,8 @@ def enroll_person(
         )
     # Read again: another enrollment may have ended meanwhile.
     after = change_gallery(path, lambda: _open(path, session).enrolled(name, np.stack(rows)))
-    forget = ["edge-run", "gallery", "forget", *again, str(path), name]
-    warnings = _odd(name, taken, np.stack(rows), before, session, forget)
-    return Enrollment(taken, refused, warnings, len(after.people[name]), len(after.people))
+    doubts = _doubts(name, taken, np.stack(rows), before, session)
+    return Enrollment(taken, refused, doubts, len(after.people[name]), len(after.people))
 
 
 def forget_photos(
@@ -144,16 +157,11 @@ def _open(path: Path, session: Session) -> Gallery:
     return gallery
 
 
-def _odd(
-    name: str,
-    taken: list[Path],
-    rows: Floats,
-    before: Gallery,
-    session: Session,
-    forget: list[str],
-) -> list[str]:
-    """Return lines on photos that look like somebody else, or unlike the person's others."""
-    lines = []
+def _doubts(
+    name: str, taken: list[Path], rows: Floats, before: Gallery, session: Session
+) -> list[Doubt]:
+    """Return the photos that look like somebody else, or unlike the person's others."""
+    doubts = []
     try:
         threshold = accept_above(session.card, 1)
     except OptionError:  # a model that states none says nothing of likeness
@@ -165,13 +173,7 @@ def _odd(
         nearest = identifier.decide(row)
         alike = np.sort(own @ row)[::-1][1:]  # without itself
         if nearest.label != "unknown" and (not len(alike) or alike[0] < nearest.score):
-            lines.append(
-                f"{photo}: looks more like {nearest.label} ({nearest.score:.2f}) than like {name}; "
-                f"if that is so: {shlex.join([*forget, str(photo)])}"
-            )
+            doubts.append(Doubt(photo, nearest.label, nearest.score, threshold))
         elif len(alike) and alike[0] < threshold:
-            lines.append(
-                f"{photo}: looks unlike the other photos of {name} (cosine {alike[0]:.2f}; two "
-                f"faces are taken for one person's from {threshold:.2f} on)"
-            )
-    return lines
+            doubts.append(Doubt(photo, "", float(alike[0]), threshold))
+    return doubts

@@ -130,6 +130,14 @@ def test_enroll_adds_and_says_what_was_left_out_or_looks_odd(
     assert _people() == {"Ana": 2, "Zoë": 4}
 
 
+def test_photo_unlike_the_persons_others_is_pointed_at(run, photos) -> None:
+    result = run("enroll", "Ana", "photos/red", "photos/green/80.png", "--gallery", PEOPLE)
+    assert "look at this: photos/green/80.png: looks unlike the other photos of Ana (cosine " in (
+        result.stderr
+    )
+    assert "; two faces are taken for one person's from 0.90 on)" in result.stderr
+
+
 def test_one_photo_is_forgotten_as_the_warning_says(run, photos, gallery) -> None:
     run("enroll", "Zoë", "photos/red/80.png", "photos/green", "--gallery", gallery)
     result = run("gallery", "forget", gallery, "Zoë", "photos/red/80.png")
