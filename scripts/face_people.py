@@ -9,8 +9,10 @@ that share no person. Photos are linked into
                                 train, 6 to test, in the order of their names) and those of LFW
                                 with 20 photos or more (every fifth to test)
     OUT/lfw20/                  those of the latter, whom accuracy among themselves is told of
-    OUT/teachers/{train,test}/  those of them who teach the embedding
-    OUT/taught/                 people of LFW who teach and are no answers
+    OUT/teachers/{train,test}/  the latter who teach the embedding too
+    OUT/taught/                 who else teaches it: the people of PEOPLE with the photos the model
+                                may train on, all of them (none is wanted to choose by), and LFW's
+                                other people
     OUT/strangers/              people of the seventh fold, who teach nothing: on them thresholds
                                 are chosen
     OUT/held/                   15 people of PEOPLE who teach nothing: to enroll and to recognize
@@ -64,8 +66,10 @@ def main(lfw_folder: Path, people_folder: Path, pairs: Path, out: Path) -> None:
         for i, photo in enumerate(photos):
             split = "train" if i < PEOPLE_TRAIN else "test"
             link(photo, out / "answers" / split / person)
-            link(photo, out / "held" / person if person in held else
-                 out / "teachers" / split / person)  # fmt: skip
+            if person in held:
+                link(photo, out / "held" / person)
+            elif split == "train":
+                link(photo, out / "taught" / person)
     for person, photos in lfw.items():
         teaches = person not in unseen | held
         if len(photos) >= ENOUGH and person not in people:
@@ -76,9 +80,8 @@ def main(lfw_folder: Path, people_folder: Path, pairs: Path, out: Path) -> None:
                 if teaches:
                     link(photo, out / "teachers" / split / person)
         elif teaches:
-            folder = out / "teachers" / "train" if person in people else out / "taught"
             for photo in photos:
-                link(photo, folder / person)
+                link(photo, out / "taught" / person)
         if person in who[CHOOSE] and person not in people:
             for photo in photos:
                 link(photo, out / "strangers" / person)
