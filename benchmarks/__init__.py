@@ -1,1 +1,1 @@
-"""This project measured, beside its peers where it has any; a file a table."""
+"""This project measured, beside its peers where it has any; a command a table."""

@@ -20,9 +20,11 @@ from edge_runtime.media.image import read_image
 from edge_runtime.model.session import Session
 
 __all__ = [
-    "Embeddings", "Pair", "embed_photos", "identify_people", "people_of",
+    "CHOOSE", "REPORT", "Embeddings", "Pair", "embed_photos", "identify_people", "people_of",
     "read_pairs", "refuse_strangers", "verify_pairs",
 ]  # fmt: skip
+
+CHOOSE, REPORT = 6, 7  # folds of LFW's pairs, from 0: the seventh and the eighth
 
 Floats = npt.NDArray[np.float32]
 Embeddings = Mapping[Path, Floats]

@@ -14,6 +14,8 @@ import numpy as np
 from benchmarks.face_clips import follow_faces
 from benchmarks.face_detection import find_annotated, find_nothing, frames_of, time_detectors
 from benchmarks.face_identity import (
+    CHOOSE,
+    REPORT,
     embed_photos,
     identify_people,
     people_of,
@@ -37,7 +39,6 @@ from train.data.annotations import read_annotations
 
 __all__ = ["FaceSets", "measure_faces"]
 
-_CHOOSE, _REPORT = 6, 7  # folds 7 and 8 of LFW's pairs, from 0
 _ENROLLED = 3
 _FRAMES = 200
 _YUNET_320 = "YuNet, long side 320"
@@ -144,20 +145,18 @@ def _tilted(detectors: Mapping[str, FaceDetector], sets: FaceSets) -> dict[str, 
 
 def _identity(session: Session, detector: FaceDetector | None, sets: FaceSets) -> dict[str, Any]:
     folds = read_pairs(sets.pairs, sets.lfw)
-    asked = {
-        fold: {p for q in folds[fold] for p in (q.one, q.other)} for fold in (_CHOOSE, _REPORT)
-    }
+    asked = {fold: {p for q in folds[fold] for p in (q.one, q.other)} for fold in (CHOOSE, REPORT)}
     held, orl = people_of(sets.held), people_of(sets.orl)
-    lfw = sorted(asked[_CHOOSE] | asked[_REPORT])
+    lfw = sorted(asked[CHOOSE] | asked[REPORT])
     photos = [*lfw, *(p for those in [*held.values(), *orl.values()] for p in those)]
     with progress(f"asking {session.card.name}", len(photos)) as step:
         rows = embed_photos(session, detector, photos, step)
-    chosen = sorted(asked[_CHOOSE])
+    chosen = sorted(asked[CHOOSE])
     return {
-        "lfw_pairs": verify_pairs(rows, folds[_CHOOSE], folds[_REPORT]),
+        "lfw_pairs": verify_pairs(rows, folds[CHOOSE], folds[REPORT]),
         "held": identify_people(rows, held, _ENROLLED),
         "orl": identify_people(rows, orl, _ENROLLED),
-        "strangers": refuse_strangers(rows, held, sorted(asked[_REPORT]), _ENROLLED),
+        "strangers": refuse_strangers(rows, held, sorted(asked[REPORT]), _ENROLLED),
         "impostors": impostor_curve(
             np.stack([rows[p] for p in chosen]), [p.parent.name for p in chosen]
         ),

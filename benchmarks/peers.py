@@ -54,10 +54,10 @@ class UltraFace:
     sure = 0.7
     faint = 0.7
 
-    def __init__(self, path: Path, threads: int = 1) -> None:
+    def __init__(self, path: Path) -> None:
         """Load the ONNX file."""
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = 1
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(
             path, options, providers=["CPUExecutionProvider"]
@@ -81,9 +81,9 @@ class UltraFace:
         ]
 
 
-def mobile_face_net(path: Path, threads: int = 1) -> Session:
+def mobile_face_net(path: Path) -> Session:
     """Open MobileFaceNet as the foreign embedding it is."""
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     card, graph = describe_foreign(_MOBILE_FACE_NET, digest, str(path))
-    return Session(ModelFile(path, data, card, graph), SessionOptions("cpu", threads))
+    return Session(ModelFile(path, data, card, graph), SessionOptions("cpu", 1))

@@ -1,4 +1,4 @@
-"""The front door: parses, calls, prints, sets the exit code. Nothing else prints.
+"""The front door: parses, calls, prints, sets the exit code. Only `cli*.py` and progress print.
 
 Imports only typer and what needs no library: OpenCV and onnxruntime are imported inside the
 commands, so that `--help` is quick on a small board.

@@ -111,8 +111,8 @@ def get(
 ) -> None:
     """Fetch a known-good model of somebody else's into the user's cache, and check its hash.
 
-    The cache is EDGE_RUN_MODELS if set. Only this, a model named by its https address and video
-    sources use the network.
+    The cache is EDGE_RUN_MODELS if set. Only this and a model named by its https address
+    use the network.
 
     Example: edge-run models get sface
     """

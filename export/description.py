@@ -17,14 +17,13 @@ Given by options, or by a few lines beside the file:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from edge_runtime.errors import OptionError
-from edge_runtime.model.card import Region, Resize
+from edge_runtime.model.card import Region, Resize, is_margin, is_number
 from edge_runtime.model.foreign import read_description
 
 __all__ = ["Color", "Description", "described_by_options", "described_in_yaml"]
@@ -111,7 +110,7 @@ def _checked(given: Mapping[str, Any], called: Callable[[str], str]) -> Descript
         if name not in values:
             continue
         numbers = values[name] if isinstance(values[name], list) else [values[name]]
-        if len(numbers) not in (1, 3) or not all(map(_is_number, numbers)):
+        if len(numbers) not in (1, 3) or not all(map(is_number, numbers)):
             raise refuse(name, "a number, or one for each of three channels")
         if name == "scale" and 0 in numbers:
             raise refuse(name, "no 0, pixels are divided by it")
@@ -119,7 +118,7 @@ def _checked(given: Mapping[str, Any], called: Callable[[str], str]) -> Descript
     if "size" in values:
         sides = values["size"] if isinstance(values["size"], list) else [values["size"]]
         sides = sides * 2 if len(sides) == 1 else sides
-        if len(sides) != 2 or not all(_is_number(v) and v % 1 == 0 and v >= 1 for v in sides):
+        if len(sides) != 2 or not all(is_number(v) and v % 1 == 0 and v >= 1 for v in sides):
             raise refuse("size", "one side in pixels, or height and width")
         values["size"] = tuple(int(v) for v in sides)
     if "labels" in values:
@@ -130,9 +129,7 @@ def _checked(given: Mapping[str, Any], called: Callable[[str], str]) -> Descript
         if not texts or not all(texts) or len(set(texts)) < len(texts):
             raise refuse("labels", "class names, none empty, none twice")
         values["labels"] = tuple(texts)
-    if "face_margin" in values and not (
-        _is_number(values["face_margin"]) and -0.4 <= values["face_margin"] <= 2
-    ):
+    if "face_margin" in values and not is_margin(values["face_margin"]):
         raise refuse("face_margin", "a share of the face, -0.4 to 2")
     if "softmax" in values and not isinstance(values["softmax"], bool):
         raise refuse("softmax", "true or false")
@@ -161,7 +158,3 @@ def _number(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -81,12 +81,12 @@ RUNGS = (
 )
 
 
-def calibration_samples(samples: Sequence[Sample], count: int, seed: int = 0) -> list[Sample]:
+def calibration_samples(samples: Sequence[Sample], count: int) -> list[Sample]:
     """Choose calibration photos, the same number of each class where labels are classes."""
     by_label: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         by_label["" if _BOXES.fullmatch(sample.label) else sample.label].append(sample)
-    rng = random.Random(seed)
+    rng = random.Random(0)
     for group in by_label.values():
         rng.shuffle(group)
     chosen: list[Sample] = []

@@ -15,7 +15,7 @@ from edge_runtime.apps.rows import write_json
 from edge_runtime.files import write_whole
 from edge_runtime.measure.confusion import confusion
 from edge_runtime.measure.machine import describe_machine
-from edge_runtime.pages.confusion import WIDEST_MATRIX, confusion_table
+from edge_runtime.pages.confusion import WIDEST_MATRIX, confusion_table, share
 from edge_runtime.pages.frame import section, whole_page
 from edge_runtime.pages.thumbs import thumb
 from export.gate import Candidate, Gate
@@ -191,8 +191,8 @@ def _recalls(facts: ExportFacts, step: Step) -> str:
     if not before or not after:
         return ""
     rows = "".join(
-        f"<tr><th>{escape(label)}</th><td>{_share(before[label])}</td>"
-        f"<td>{_share(after[label])}</td></tr>"
+        f"<tr><th>{escape(label)}</th><td>{share(before[label])}</td>"
+        f"<td>{share(after[label])}</td></tr>"
         for label in before
     )
     return (
@@ -264,7 +264,3 @@ def _is_classifier(facts: ExportFacts) -> bool:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
-
-
-def _share(value: float | None) -> str:
-    return "none" if value is None else f"{value:.1%}"

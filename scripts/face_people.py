@@ -25,29 +25,19 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from benchmarks.face_identity import CHOOSE, REPORT, people_of, read_pairs
+
 ENOUGH = 20
 PEOPLE_TRAIN = 24
 HELD = 15
 EVERY = 6  # of those only PEOPLE has, in the order of their names
-CHOOSE, REPORT = 6, 7  # folds, from 0
 
 
 def link(photo: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{photo.parent.parent.name}-{photo.name}").symlink_to(photo.resolve())
-
-
-def folds(table: Path) -> list[set[str]]:
-    """Return the people of each fold of pairs."""
-    first, *lines = table.read_text("utf-8").splitlines()
-    count, pairs = (int(number) for number in first.split())
-    rows = [line.split("\t") for line in lines]
-    names = [{words[0], words[0] if len(words) == 3 else words[2]} for words in rows]
-    return [set().union(*names[i * 2 * pairs : (i + 1) * 2 * pairs]) for i in range(count)]
-
-
-def photos_of(root: Path) -> dict[str, list[Path]]:
-    return {p.name: sorted(p.iterdir()) for p in sorted(root.iterdir()) if p.is_dir()}
 
 
 def held_people(people: Iterable[str], lfw: Iterable[str], unseen: set[str]) -> set[str]:
@@ -58,8 +48,11 @@ def held_people(people: Iterable[str], lfw: Iterable[str], unseen: set[str]) -> 
 
 
 def main(lfw_folder: Path, people_folder: Path, pairs: Path, out: Path) -> None:
-    lfw, people = photos_of(lfw_folder), photos_of(people_folder)
-    who = folds(pairs)
+    lfw, people = people_of(lfw_folder), people_of(people_folder)
+    who = [
+        {path.parent.name for pair in fold for path in (pair.one, pair.other)}
+        for fold in read_pairs(pairs, lfw_folder)
+    ]
     unseen = who[CHOOSE] | who[REPORT]
     held = held_people(people, lfw, unseen)
     for person, photos in people.items():

@@ -13,6 +13,8 @@ from typing import Any
 import face_figures
 from page_figures import main_figures, unless_int8
 
+from edge_runtime.pages.confusion import share
+
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "models.md"
@@ -50,10 +52,10 @@ TABLES = {
 INTRO = """# The models
 
 Made by `make docs` from `benchmarks/results/`; do not edit. Each figure was measured by
-`python -m benchmarks accuracy`, from the files themselves, on test photos that chose nothing:
-the Keras model, the same as fp32 ONNX, and the int8 file that ships, in one run. Intervals are
-Wilson's, at 95%. Latency is one picture on one thread of the machine named below each model,
-without decoding; on your device `edge-run bench --model NAME` tells.
+`python -m benchmarks accuracy` (or what a table names), from the files themselves, on test photos
+that chose nothing: the Keras model, the same as fp32 ONNX, and the int8 file that ships, in one
+run. Intervals are Wilson's, at 95%. Latency is one picture on one thread of the machine named
+below each model, without decoding; on your device `edge-run bench --model NAME` tells.
 
 """
 
@@ -213,7 +215,7 @@ def _further(best: dict[str, Any]) -> list[str]:
     if "recall" in best and isinstance(best["recall"], dict) and len(best["recall"]) <= 12:
         lines += ["| label | precision | recall |", "|---|---|---|"]
         lines += [
-            f"| {label} | {_share(best['precision'][label])} | {_share(recall)} |"
+            f"| {label} | {share(best['precision'][label])} | {share(recall)} |"
             for label, recall in best["recall"].items()
         ]
         lines.append("")
@@ -225,10 +227,6 @@ def _figure(report: dict[str, Any], bold: str = "**") -> str:
         return f"AP {report['average_precision']:.4f} ({report['faces']} faces)"
     low, high = report["interval"]
     return f"{bold}{report['accuracy']:.1%}{bold} ({low:.1%} to {high:.1%})"
-
-
-def _share(value: float | None) -> str:
-    return "none" if value is None else f"{value:.1%}"
 
 
 def main() -> None:

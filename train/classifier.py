@@ -31,10 +31,11 @@ from train.display import say
 from train.errors import DataError, RunError
 from train.identity import train_identity
 from train.job import Job, Trained
+from train.networks.exported_faces import exported_card
 from train.options import TrainOptions
 from train.plan import check_files, plan_for, run_arguments
 from train.precision import choose_policy, make_deterministic
-from train.recipe import Recipe
+from train.recipe import Plan, Recipe
 from train.report.make import write_report
 from train.run_folder import RunFolder, command_line
 from train.scoring import answers, cool
@@ -66,7 +67,7 @@ def train_classifier(recipe: Recipe, module: ModuleType, options: TrainOptions) 
         make_deterministic()
     dataset = read_dataset(options.data, options.classes, options.seed, recipe.aliases)
     labels = recipe.labels({s.label for s in dataset.samples}, options.classes)
-    spec = recipe.input(plan.size_px)
+    spec = _input(recipe, plan)
     background: list[Sample] = []
     if options.background is not None:
         others = read_background(options.background, dataset.samples)
@@ -93,6 +94,15 @@ def train_classifier(recipe: Recipe, module: ModuleType, options: TrainOptions) 
         )
         trained = train_identity(job) if plan.embedding else train_softmax(job)
         _finish(trained, job, recipe, module, architecture)
+
+
+def _input(recipe: Recipe, plan: Plan) -> InputSpec:
+    """Return the recipe's input; an exported embedding is shown faces as it has learned to."""
+    spec = recipe.input(plan.size_px)
+    if not plan.exported:
+        return spec
+    learned = exported_card(plan.weights).input
+    return replace(spec, face_margin=learned.face_margin, alignment=learned.alignment)
 
 
 def _tell(dataset: Dataset) -> None:

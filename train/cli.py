@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-# Help must not load Keras, so the recipes' first lines and architectures are repeated here.
+# Help must not load Keras, so the recipes' architectures are repeated here.
 _NO_BACKBONE = frozenset({"backbone", "weights", "head"})
 _NO_FACES = frozenset({"background", "for_gallery"})
 _NO_VOTES = frozenset({"votes"})

@@ -64,7 +64,7 @@ def extract_features(
     spec = InputSpec(size_px, size_px)
     # Two classes of nothing: what follows the features is cut off.
     network = head_input(transfer_network(spec, 2, backbone, weights, enlarged_px))
-    key = FeatureKey(backbone, backbone_hash(network), size_px, enlarged_px)
+    key = FeatureKey(backbone, backbone_hash(network), size_px, enlarged_px, weights)
     writer = FeatureWriter(output, key, photos, int(network.output_shape[-1]), resume)
     if writer.done:
         say(f"going on after {writer.done} of {len(samples)} photos")

@@ -19,7 +19,8 @@ class TrainOptions:
         classes: Which folders, in output order.
         architecture: Which of the recipe's plans.
         backbone: Another backbone, for plans that have one.
-        weights: What the backbone starts from: imagenet, none or a file; None takes the plan's.
+        weights: What the backbone starts from: imagenet, none, a file, and for faces shipped or an
+            exported .onnx; None takes the plan's.
         size: Side of the input, px.
         epochs: Passes over the training photos.
         batch: Photos a step.

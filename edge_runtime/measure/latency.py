@@ -1,4 +1,4 @@
-"""Percentiles of durations; NumPy only."""
+"""Calls timed in turns, and percentiles of durations; NumPy only."""
 
 from __future__ import annotations
 

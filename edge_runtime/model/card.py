@@ -7,6 +7,7 @@ standard library alone. Parsing is `json.loads`, never `eval`.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
@@ -23,6 +24,8 @@ __all__ = [
     "ModelCard",
     "Reject",
     "RejectOn",
+    "is_margin",
+    "is_number",
     "is_side",
 ]
 
@@ -193,21 +196,21 @@ class ModelCard:
             ("input.alignment", size.alignment, *_one_of(Alignment)),
             ("input.height_px", size.height_px, is_side, "1..8192"),
             ("input.width_px", size.width_px, is_side, "1..8192"),
-            ("input.face_margin", size.face_margin, _is_margin, "-0.4..2"),
+            ("input.face_margin", size.face_margin, is_margin, "-0.4..2"),
         ]
         for name in ("quantization", "metrics", "provenance"):
             rows.append((name, getattr(self, name), _is_object, "an object"))
         if reject is not None:
             rows += [
                 ("reject.on", reject.on, *_one_of(RejectOn)),
-                ("reject.below", reject.below, _is_number, "a number"),
+                ("reject.below", reject.below, is_number, "a number"),
             ]
         if golden is not None:
             rows += [
                 ("golden.image_png", golden.image_png, _is_text, "base64 of a PNG"),
                 ("golden.expected", golden.expected, _are_numbers, "a list of numbers"),
-                ("golden.tolerance", golden.tolerance, _is_number, "a number"),
-                ("golden.tolerance_elsewhere", golden.tolerance_elsewhere, _is_number, "a number"),
+                ("golden.tolerance", golden.tolerance, is_number, "a number"),
+                ("golden.tolerance_elsewhere", golden.tolerance_elsewhere, is_number, "a number"),
                 ("golden.cpu", golden.cpu, _is_text, "a kind of CPU"),
             ]
         for what, value, fits, expected in rows:
@@ -235,12 +238,13 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number, and no truth value."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _are_numbers(value: Any) -> bool:
-    return isinstance(value, tuple) and all(map(_is_number, value))
+    return isinstance(value, tuple) and all(map(is_number, value))
 
 
 def is_side(value: Any) -> bool:
@@ -248,8 +252,9 @@ def is_side(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 8192
 
 
-def _is_margin(value: Any) -> bool:
-    return _is_number(value) and -0.4 <= value <= 2.0
+def is_margin(value: Any) -> bool:
+    """Whether it may be added around a face, as a share of its box."""
+    return is_number(value) and -0.4 <= value <= 2.0
 
 
 def _labels(raw: Any, where: str) -> tuple[str, ...]:

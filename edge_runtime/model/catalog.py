@@ -15,8 +15,8 @@ def find_model(text: str) -> Path:
     """Return the path of a model file.
 
     Args:
-        text: A path if it exists, else a shipped model's name with or without `.onnx`, else the
-            name of one that was fetched, else an address with a hash, which is fetched once.
+        text: A path if it exists, else an address with a hash, which is fetched once, else a
+            shipped model's name with or without `.onnx`, else the name of one that was fetched.
 
     Raises:
         ModelError: There is none.

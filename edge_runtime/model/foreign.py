@@ -23,7 +23,15 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.errors import CardError, InstallError
-from edge_runtime.model.card import Alignment, InputSpec, ModelCard, Reject, is_side
+from edge_runtime.model.card import (
+    Alignment,
+    InputSpec,
+    ModelCard,
+    Reject,
+    is_margin,
+    is_number,
+    is_side,
+)
 
 __all__ = ["ForeignGraph", "describe_foreign", "read_description"]
 
@@ -125,10 +133,10 @@ def describe_foreign(
         if not isinstance(value, str) or not value.strip() or not value.isprintable():
             raise CardError(f"{where}: {name} is {value!r}; expected a few words in one line")
     margin = described.get("margin", 0.0)
-    if not (_is_number(margin) and -0.4 <= margin <= 2):
+    if not is_margin(margin):
         raise CardError(f"{where}: margin is {margin!r}; expected a share of the face, -0.4 to 2")
     threshold = described.get("threshold")
-    if threshold is not None and not (_is_number(threshold) and -1 <= threshold <= 1):
+    if threshold is not None and not (is_number(threshold) and -1 <= threshold <= 1):
         raise CardError(f"{where}: threshold is {threshold!r}; expected a cosine, -1 to 1")
     face = InputSpec(
         height_px=size[0],
@@ -155,10 +163,6 @@ def describe_foreign(
 
 def _channels(value: Any, name: str, where: str) -> tuple[float, float, float]:
     values = value if isinstance(value, list) else [value] * 3
-    if len(values) != 3 or not all(map(_is_number, values)):
+    if len(values) != 3 or not all(map(is_number, values)):
         raise CardError(f"{where}: {name} is {value!r}; expected a number, or three in a list")
     return (float(values[0]), float(values[1]), float(values[2]))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)

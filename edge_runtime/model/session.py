@@ -17,7 +17,7 @@ from edge_runtime.model.preprocess import Image
 
 __all__ = ["PROVIDERS", "Session", "SessionOptions", "open_session"]
 
-# What the user types, and what onnxruntime calls it; `auto` tries them in this order.
+# What the user types, and what onnxruntime calls it.
 PROVIDERS = {
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",

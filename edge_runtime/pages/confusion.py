@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["WIDEST_MATRIX", "confusion_table"]
+__all__ = ["WIDEST_MATRIX", "confusion_table", "share"]
 
 WIDEST_MATRIX = 24  # labels; with more, the most frequent confusions are listed
 _MOST_CONFUSED = 24
@@ -53,3 +53,8 @@ def _confused(counts: npt.NDArray[np.int64], labels: tuple[str, ...]) -> str:
         '<table class="figures"><caption>most frequent confusions</caption>'
         f"<tr><th>is</th><th>taken for</th><th>times</th></tr>{rows}</table>"
     )
+
+
+def share(value: float | None) -> str:
+    """Return a precision or recall as people read it; of a label nobody said there is none."""
+    return "none" if value is None else f"{value:.1%}"

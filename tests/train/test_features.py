@@ -189,7 +189,9 @@ def test_features_of_other_weights_are_refused_with_the_command(
     ).save_weights(other)
     says = failure(train("--head", OUT, "--weights", other))
     assert says.startswith("f.npz: was made with other weights of mobilenet-0.25; name those with")
-    assert says.endswith("--backbone mobilenet-0.25 --size 24 --enlarge 32 --output f.npz")
+    assert says.endswith(
+        f"--backbone mobilenet-0.25 --size 24 --enlarge 32 --weights {weights} --output f.npz"
+    )
     assert not Path("run").exists()
 
 

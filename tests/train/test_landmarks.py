@@ -6,7 +6,7 @@ import pytest
 
 from train.data.annotations import read_annotations
 from train.data.landmarks import landmarks_in, mark_name, read_landmarks
-from train.data.scene_faces import PORTRAIT_LANDMARKS, portrait_face
+from train.data.scene_faces import PORTRAIT_LANDMARKS, aligned_face
 from train.errors import DataError
 
 POINTS = np.arange(10, dtype=np.float32).reshape(5, 2)
@@ -44,9 +44,9 @@ def test_face_is_given_to_one_box_alone() -> None:
 
 
 def test_portrait_takes_its_own_marks_and_else_the_usual_places() -> None:
-    marked = portrait_face(_mark((10, 15, 86, 108))[None])
+    marked = aligned_face(_mark((10, 15, 86, 108))[None])
     assert (marked.landmarks == POINTS).all()
-    aside = portrait_face(_mark((90, 0, 112, 20))[None])
+    aside = aligned_face(_mark((90, 0, 112, 20))[None])
     assert (aside.landmarks == PORTRAIT_LANDMARKS).all()
 
 

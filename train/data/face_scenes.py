@@ -21,12 +21,12 @@ from train.data.annotations import AnnotatedPhoto
 from train.data.drawn_hands import draw_hand
 from train.data.scene_faces import (
     Face,
+    aligned_face,
     clipped,
     flipped,
     keep_inside,
     moved,
     placed,
-    portrait_face,
     touches,
     turned,
 )
@@ -70,7 +70,7 @@ class SceneMaker:
         self._people = [(read_image(p.path).image_bgr, p) for p in people]
         self._portraits = [_file(p, _PORTRAIT_PX) for p in portraits]
         marks = portrait_marks or [None] * len(portraits)
-        self._portrait_faces = [portrait_face(faces) for faces in marks]
+        self._aligned_faces = [aligned_face(faces) for faces in marks]
         self._faceless = [_file(p) for p in faceless]
         self._height, self._width = height_px, width_px
 
@@ -159,7 +159,7 @@ class SceneMaker:
         faces: list[Face] = []
         for _ in range(int(rng.integers(0, 4))):
             is_face = rng.random() < 0.6
-            of = portrait_face()
+            of = aligned_face()
             if is_face:
                 (source, of), mask = self._portrait(rng), _head_mask(rng)
             else:
@@ -185,7 +185,7 @@ class SceneMaker:
         scale = np.clip(size * rng.uniform(0.6, 1.5) / 96, 0.15, 1.6)
         middle = rng.uniform(0.05, 0.95, 2) * (image.shape[1], image.shape[0])
         matrix = placed(rng, float(scale), middle, spread_deg=16)
-        where = turned(portrait_face(), matrix).box
+        where = turned(aligned_face(), matrix).box
         if not any(touches(where, face.box) for face in faces):
             source, mask = draw_hand(self._decode(self._portraits, rng), rng)
             _paste(image, source, cv2.GaussianBlur(mask, (3, 3), 0), matrix, rng)
@@ -217,7 +217,7 @@ class SceneMaker:
     def _portrait(self, rng: np.random.Generator) -> tuple[Image, Face]:
         chosen = int(rng.integers(len(self._portraits)))
         image = cv2.imdecode(self._portraits[chosen], cv2.IMREAD_COLOR)
-        return np.asarray(image, np.uint8), self._portrait_faces[chosen]
+        return np.asarray(image, np.uint8), self._aligned_faces[chosen]
 
     @staticmethod
     def _decode(files: list[npt.NDArray[np.uint8]], rng: np.random.Generator) -> Image:

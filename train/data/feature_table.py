@@ -11,10 +11,11 @@ import contextlib
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -39,12 +40,14 @@ class FeatureKey:
         weights: SHA-256 of the backbone's weights.
         size_px: Side of its input.
         enlarged_px: Side to which the input is enlarged before it; 0 leaves it.
+        given: How the weights were named, which a command to make them again says.
     """
 
     backbone: str
     weights: str
     size_px: int
     enlarged_px: int = 0
+    given: str = field(default="imagenet", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +109,10 @@ class FeatureTable:
         """What makes such a file."""
         key = self.key
         enlarged = f" --enlarge {key.enlarged_px}" if key.enlarged_px else ""
+        weights = "" if key.given == "imagenet" else f" --weights {shlex.quote(key.given)}"
         return (
             f"python -m train features --data DIR --backbone {key.backbone} --size {key.size_px}"
-            f"{enlarged} --output {self.path}"
+            f"{enlarged}{weights} --output {self.path}"
         )
 
 
@@ -147,7 +151,7 @@ class FeatureWriter:
                     f"{self._part}: was interrupted; add --resume to go on, or remove it"
                 )
             before = json.loads(known.read_text("utf-8"))
-            changed = sorted(k for k in described if before.get(k) != described[k])
+            changed = sorted(k for k in described if k != "given" and before.get(k) != described[k])
             if changed:
                 raise RunError(
                     f"{self._part}: was begun with another {', '.join(changed)}; resume with the "

@@ -12,8 +12,17 @@ from edge_runtime.model.preprocess import Image
 from train.data.landmarks import landmarks_in
 
 __all__ = [
-    "PORTRAIT_BOX", "PORTRAIT_LANDMARKS", "Face", "clipped", "flipped", "keep_inside", "moved",
-    "placed", "portrait_face", "touches", "turned",
+    "PORTRAIT_BOX",
+    "PORTRAIT_LANDMARKS",
+    "Face",
+    "aligned_face",
+    "clipped",
+    "flipped",
+    "keep_inside",
+    "moved",
+    "placed",
+    "touches",
+    "turned",
 ]  # fmt: skip
 
 # Where face and landmarks lie in an aligned 112 px portrait (eyes, nose, mouth corners; within
@@ -39,7 +48,7 @@ class Face:
     learned: bool
 
 
-def portrait_face(faces: npt.NDArray[np.float32] | None = None) -> Face:
+def aligned_face(faces: npt.NDArray[np.float32] | None = None) -> Face:
     """Return the face of an aligned portrait.
 
     Args:

@@ -13,11 +13,11 @@ __all__ = ["conv", "depthwise", "gray_standardized"]
 _MOMENTUM = 0.9
 
 
-def conv(x: Any, filters: int, size: int = 3, stride: int = 1, relu: bool = True) -> Any:
+def conv(x: Any, filters: int, size: int = 3, stride: int = 1) -> Any:
     """Convolution, batch normalization, ReLU; folds into one quantized convolution."""
     x = layers.Conv2D(filters, size, stride, "same", use_bias=False)(x)
     x = layers.BatchNormalization(momentum=_MOMENTUM)(x)
-    return layers.ReLU()(x) if relu else x
+    return layers.ReLU()(x)
 
 
 def depthwise(x: Any, filters: int, stride: int = 1) -> Any:

@@ -15,7 +15,7 @@ from edge_runtime.measure.calibration import reliability
 from edge_runtime.measure.confusion import confusion
 from edge_runtime.measure.scoring import SAID_PRECISION
 from edge_runtime.model.card import ModelCard
-from edge_runtime.pages.confusion import WIDEST_MATRIX, confusion_table
+from edge_runtime.pages.confusion import WIDEST_MATRIX, confusion_table, share
 from edge_runtime.pages.frame import section, whole_page
 from edge_runtime.pages.thumbs import thumb
 from train.data.samples import Problem, Sample, truth_of
@@ -134,8 +134,8 @@ def _right(facts: RunFacts) -> str:
     truth = truth_of(facts.asked.samples, labels)
     totals = np.bincount(truth, minlength=len(labels))
     rows = "".join(
-        f"<tr><th>{escape(label)}</th><td>{_share(figures['precision'][label])}</td>"
-        f"<td>{_share(figures['recall'][label])}</td><td>{int(totals[i])}</td></tr>"
+        f"<tr><th>{escape(label)}</th><td>{share(figures['precision'][label])}</td>"
+        f"<td>{share(figures['recall'][label])}</td><td>{int(totals[i])}</td></tr>"
         for i, label in enumerate(labels)
     )
     table = (
@@ -187,7 +187,12 @@ def _calibration(facts: RunFacts) -> str:
     )
     said = figures["said"]
     reject, on_val = facts.card.reject, facts.metrics.get("val", figures)
-    if reject is not None and reject.on == "cosine":
+    if reject is not None and reject.on == "cosine" and facts.card.answers == "labels":
+        band = (
+            "A face whose cosine to the nearest person is below "
+            f"{reject.below:.2f} is “unknown” ({reject.false_accept:.0%} of strangers are above)."
+        )
+    elif reject is not None and reject.on == "cosine":
         band = (
             "It is made for enrolling people: a face whose cosine to the nearest of them is below "
             f"{reject.below:.2f} is “unknown” ({reject.false_accept:.0%} of strangers are above)."
@@ -292,7 +297,3 @@ def _answered(facts: RunFacts, answered: Answered, i: int, truth: bool) -> str:
         f'<figure class="{kind}">{thumb(sample.path)}<figcaption><b>{said}</b> '
         f"{scores[best]:.2f}{is_label}</figcaption></figure>"
     )
-
-
-def _share(value: float | None) -> str:
-    return "none" if value is None else f"{value:.1%}"
