@@ -23,10 +23,12 @@ from train.networks.face_embedding import (
     answering_model,
     embedding_network,
     mirrored_embedding,
+    move_embedding,
 )
 from train.networks.transfer import unfreeze_backbone
 from train.part_people import part_people
 from train.precision import choose_policy
+from train.within_class import within_class_normalization
 
 __all__ = ["train_identity"]
 
@@ -65,13 +67,14 @@ def train_identity(job: Job) -> Trained:
     final = embedding_network(job.spec, len(people), plan.backbone, "none")
     final.set_weights(model.get_weights())
     embedder = mirrored_embedding(final)
-    if plan.frozen:
-        began = time.monotonic()
-        directions = _directions(embedder, job.dataset.of("train"), job.labels, job)
-        seconds += time.monotonic() - began
-    else:
-        learned = np.asarray(final.get_layer("cosines").directions, np.float32)
-        directions = learned[:, : len(job.labels)]
+    began = time.monotonic()
+    if not plan.frozen:
+        summed = keras.Model(embedder.input, embedder.get_layer("embedding").input)
+        rows = _embed(summed, taught, job)
+        evened = within_class_normalization(rows, [s.label for s in taught])
+        move_embedding(final, *evened)
+    directions = _directions(embedder, job.dataset.of("train"), job.labels, job)
+    seconds += time.monotonic() - began
     model = answering_model(embedder, directions, SCALE)
     impostors = _impostors(embedder, job)
     reject = None
@@ -103,6 +106,6 @@ def _directions(
 
 
 def _embed(embedder: keras.Model, photos: list[Sample], job: Job) -> npt.NDArray[np.float32]:
-    """Return the embeddings of photos, float32 (N, 128)."""
+    """Return what an embedder makes of photos, float32 (N, 128)."""
     batches = PhotoBatches(photos, np.zeros((len(photos), 1), np.float32), job.spec, job.plan.batch)
     return np.asarray(embedder.predict(batches, verbose=0), np.float32)

@@ -114,6 +114,22 @@ def test_embeddings_have_unit_length_and_cosines_are_those_of_the_angles(trained
     assert np.ptp(cosines, axis=0).min() > 0.01
 
 
+def test_moved_embedding_is_that_of_the_moved_sum_of_both_views(embedding, photos) -> None:
+    from train.networks.face_embedding import mirrored_embedding, move_embedding
+
+    model = embedding(3)
+    embedder = mirrored_embedding(model)
+    summed = keras.Model(embedder.input, embedder.get_layer("embedding").input)
+    before = np.asarray(summed(photos))
+    rng = np.random.default_rng(0)
+    middle, matrix = rng.normal(0, 1, 128), rng.normal(0, 0.1, (128, 128))
+    move_embedding(model, middle.astype(np.float32), matrix.astype(np.float32))
+    expected = (before - middle) @ matrix
+    np.testing.assert_allclose(np.asarray(summed(photos)), expected, atol=2e-4 * np.ptp(expected))
+    lengths = np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(np.asarray(embedder(photos)), expected / lengths, atol=1e-3)
+
+
 def test_answers_are_a_softmax_of_scaled_cosines_to_each_person(trained, photos) -> None:
     directions = np.random.default_rng(0).normal(0, 5, (128, 4)).astype(np.float32)
     model = _answering(trained, directions, scale=20.0)

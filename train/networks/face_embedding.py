@@ -13,7 +13,7 @@ from edge_runtime.model.card import InputSpec
 from train.networks.backbones import backbone_features
 
 __all__ = ["EMBEDDING", "SCALE", "MarginSoftmax", "answering_model", "embedding_network",
-           "mirrored_embedding", "set_affine"]  # fmt: skip
+           "mirrored_embedding", "move_embedding", "set_affine"]  # fmt: skip
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -116,6 +116,22 @@ def mirrored_embedding(trained: keras.Model) -> keras.Model:
     summed = layers.Add()([one, other])
     embedding = layers.UnitNormalization(name="embedding", dtype="float32")(summed)
     return keras.Model(image, embedding)
+
+
+def move_embedding(trained: keras.Model, middle: Array, matrix: Array) -> None:
+    """Let a network's embedding, before it is scaled to unit length, become (x - middle) @ matrix.
+
+    Args:
+        trained: See `embedding_network`; `mirrored_embedding` of it changes too.
+        middle: float32 (128,), as `mirrored_embedding` sums it up from a face and its mirror image.
+        matrix: float32 (128, 128).
+    """
+    layer, normal = trained.get_layer("project"), trained.get_layer("project_normal")
+    strength, offset, mean, variance = normal.get_weights()
+    strength = strength / np.sqrt(variance + normal.epsilon)
+    kernel = np.asarray(layer.kernel, np.float32).reshape(-1, len(strength)) * strength
+    offset = offset - mean * strength - middle / 2
+    set_affine(trained, "project", kernel @ matrix, np.asarray(offset @ matrix, np.float32))
 
 
 def answering_model(embedder: keras.Model, directions: Array, scale: float) -> keras.Model:
