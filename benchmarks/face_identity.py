@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edge_runtime.errors import SourceError
 from edge_runtime.faces.detector import FaceDetector
-from edge_runtime.faces.identifier import embed_face, middle
+from edge_runtime.faces.identifier import embed_face, enrolled_face, middle
 from edge_runtime.faces.portrait import portrait_face
 from edge_runtime.measure.impostors import RATES
 from edge_runtime.measure.intervals import wilson
@@ -84,8 +84,9 @@ def embed_photos(
     detector: FaceDetector | None,
     photos: Sequence[Path],
     step: Callable[[], None],
+    enrolled: Collection[Path] = (),
 ) -> dict[Path, Floats]:
-    """Return the embedding of each photo's face, float32 (D,), as `edge-run enroll` makes it.
+    """Return the embedding of each photo's face, float32 (D,), as `edge-run identify` makes it.
 
     Args:
         session: Of an identity model.
@@ -93,12 +94,16 @@ def embed_photos(
             is found.
         photos: Of one person each.
         step: Called after each.
+        enrolled: Those of them that are known to a gallery: embedded as `edge-run enroll` does.
     """
     rows = {}
     for path in photos:
         image = read_image(path).image_bgr
         face = None if detector is None else portrait_face(detector, image)
-        rows[path] = embed_face(session, image, face)
+        if face is not None and path in enrolled:
+            rows[path] = enrolled_face(session, image, face)
+        else:
+            rows[path] = embed_face(session, image, face)
         step()
     return rows
 

@@ -148,9 +148,11 @@ def _identity(session: Session, detector: FaceDetector | None, sets: FaceSets) -
     asked = {fold: {p for q in folds[fold] for p in (q.one, q.other)} for fold in (CHOOSE, REPORT)}
     held, orl = people_of(sets.held), people_of(sets.orl)
     lfw = sorted(asked[CHOOSE] | asked[REPORT])
-    photos = [*lfw, *(p for those in [*held.values(), *orl.values()] for p in those)]
+    people = [*held.values(), *orl.values()]
+    photos = [*lfw, *(p for those in people for p in those)]
+    enrolled = {p for those in people for p in those[:_ENROLLED]}
     with progress(f"asking {session.card.name}", len(photos)) as step:
-        rows = embed_photos(session, detector, photos, step)
+        rows = embed_photos(session, detector, photos, step, enrolled)
     chosen = sorted(asked[CHOOSE])
     return {
         "lfw_pairs": verify_pairs(rows, folds[CHOOSE], folds[REPORT]),

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from edge_runtime.errors import GalleryError, ImageError, OptionError
 from edge_runtime.faces.detector import FaceDetector
 from edge_runtime.faces.gallery import Gallery, change_gallery, check_name
-from edge_runtime.faces.identifier import Identifier, accept_above, embed_face
+from edge_runtime.faces.identifier import Identifier, accept_above, enrolled_face
 from edge_runtime.faces.quality import enrollable_face
 from edge_runtime.files import check_writable
 from edge_runtime.media.image import read_image
@@ -98,7 +98,7 @@ def enroll_person(
         if face is None:
             refused.append((photo, problem))
         else:
-            rows.append(embed_face(session, image, face))
+            rows.append(enrolled_face(session, image, face))
             taken.append(photo)
         step()
     if not rows:
@@ -140,7 +140,7 @@ def forget_photos(
         face, problem = enrollable_face(detector, image)
         if face is None:
             raise GalleryError(f"{photo}: {problem}, so no photo of the gallery is this one")
-        rows.append(embed_face(session, image, face))
+        rows.append(enrolled_face(session, image, face))
 
     def changed() -> Gallery:
         gallery = _open(path, session)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +18,14 @@ from edge_runtime.model.preprocess import Image, preprocess
 from edge_runtime.model.session import Session
 
 __all__ = [
-    "FALSE_ACCEPT", "Identifier", "accept_above", "embed", "embed_face", "expect_embedding",
-    "middle",
+    "FALSE_ACCEPT", "Identifier", "accept_above", "embed", "embed_face", "enrolled_face",
+    "expect_embedding", "middle",
 ]  # fmt: skip
 
 Floats = npt.NDArray[np.float32]
 
 FALSE_ACCEPT = 0.01  # of strangers' faces taken for somebody, where the user sets no other
+_SIZES = (0.95, 1.0, 1.05)  # of a face's box, which a detector finds a little too small or large
 _HELD = 0.05  # cosine less than a new answer needs, for one that was given a frame ago
 
 
@@ -85,7 +87,7 @@ class Identifier:
         """Return how near the middle of each person's photos is, float32 (P,), to one (D,).
 
         The middle tells more than the nearest photo does: of 18 people with three photos each it
-        named 67% of 486 others rightly, the nearest 60% (mean of 20 draws).
+        named 70% of 486 others rightly, the nearest 63% (mean of 20 draws).
         """
         if self._middles is None:
             return np.zeros(0, np.float32)
@@ -137,6 +139,27 @@ def embed_face(session: Session, image_bgr: Image, face: FaceBox | None) -> Floa
     box, landmarks = (None, None) if face is None else (face.box, face.landmarks)
     inputs = preprocess(image_bgr, session.card.input, box, landmarks)[None]
     return np.asarray(embed(session, inputs)[0], np.float32)
+
+
+def enrolled_face(session: Session, image_bgr: Image, face: FaceBox) -> Floats:
+    """Return what to remember of a face, float32 (D,), unit length.
+
+    The middle of three sizes of its box tells more than one: of 18 people with three photos each,
+    0.5 points more of 486 others were named rightly (mean of 60 draws). A face that is turned
+    upright by its landmarks is scaled by them and has no box.
+
+    Args:
+        session: Of an identity model.
+        image_bgr: uint8, (H, W, 3), BGR.
+        face: Where it is.
+    """
+    if session.card.input.alignment == "five-point":
+        return embed_face(session, image_bgr, face)
+    center, half = (face.box[:2] + face.box[2:]) / 2, (face.box[2:] - face.box[:2]) / 2
+    boxes = [np.concatenate([center - size * half, center + size * half]) for size in _SIZES]
+    return middle(
+        np.stack([embed_face(session, image_bgr, replace(face, box=box)) for box in boxes])
+    )
 
 
 def expect_embedding(session: Session) -> None:
