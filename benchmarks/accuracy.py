@@ -16,10 +16,10 @@ from benchmarks.latency import measure_latency
 from benchmarks.macs import count_macs
 from edge_runtime.apps.progress import progress
 from edge_runtime.errors import OptionError, SourceError
+from edge_runtime.faces.average_precision import FAINTEST, detection_report, faces_in_common
 from edge_runtime.faces.boxes import FaceBox
 from edge_runtime.faces.detector import found_faces
 from edge_runtime.measure.confusion import agreement
-from edge_runtime.measure.detection import FAINTEST, detection_report, faces_in_common
 from edge_runtime.measure.machine import describe_machine
 from edge_runtime.measure.scoring import brief, score_report
 from edge_runtime.media.image import read_for, read_image

@@ -13,8 +13,8 @@ import numpy as np
 
 from benchmarks.latency import spread
 from edge_runtime.errors import SourceError
+from edge_runtime.faces.average_precision import FAINTEST, detection_report
 from edge_runtime.faces.detector import FaceDetector
-from edge_runtime.measure.detection import FAINTEST, detection_report
 from edge_runtime.measure.latency import summarize_ms
 from edge_runtime.media.image import read_image
 from edge_runtime.model.preprocess import Image

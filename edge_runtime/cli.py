@@ -13,7 +13,7 @@ from typing import Annotated, cast, get_args
 import typer
 
 from edge_runtime import __version__
-from edge_runtime.cli_errors import EdgeGroup, need_libraries
+from edge_runtime.cli_errors import EdgeGroup
 from edge_runtime.cli_faces import add_face_commands
 from edge_runtime.cli_models import add_model_commands
 from edge_runtime.cli_options import (
@@ -29,6 +29,7 @@ from edge_runtime.cli_options import (
 )
 from edge_runtime.errors import EdgeError, InstallError, OptionError, SourceError
 from edge_runtime.files import check_writable
+from edge_runtime.libraries import need_libraries
 
 app = typer.Typer(
     cls=EdgeGroup,

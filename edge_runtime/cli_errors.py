@@ -8,15 +8,14 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module, util
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from edge_runtime.errors import EdgeError, InstallError
+from edge_runtime.errors import EdgeError
 
-__all__ = ["EdgeCommand", "EdgeGroup", "native_noise_silenced", "need_libraries"]
+__all__ = ["EdgeCommand", "EdgeGroup", "native_noise_silenced"]
 
 
 class _Boundary:
@@ -55,28 +54,6 @@ class EdgeGroup(_Boundary, TyperGroup):
 
 class EdgeCommand(_Boundary, TyperCommand):
     """A command line that is one command."""
-
-
-def need_libraries() -> None:
-    """Import onnxruntime and OpenCV, or name the commands that install them.
-
-    Raises:
-        InstallError: One is missing or cannot be loaded.
-    """
-    for module, package, other in (
-        ("onnxruntime", "onnxruntime", "onnxruntime-gpu for an NVIDIA GPU"),
-        ("cv2", "opencv-python", "opencv-python-headless where there is no screen"),
-    ):
-        try:
-            import_module(module)
-        except ImportError as error:
-            if util.find_spec(module) is None:
-                ways = f"pip install {package}, or {other}"
-                raise InstallError(f"{module} is not installed; {ways}") from None
-            raise InstallError(
-                f"{module} is installed but cannot be loaded ({error}); take {other}, or install "
-                "the system library it names"
-            ) from None
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_runtime.cli_errors import need_libraries
 from edge_runtime.cli_options import (
     Detector,
     GalleryFile,
@@ -22,6 +21,7 @@ from edge_runtime.cli_options import (
     say,
     say_once,
 )
+from edge_runtime.libraries import need_libraries
 
 if TYPE_CHECKING:
     from edge_runtime.apps.enroll import Doubt

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from edge_runtime.cli_errors import need_libraries
 from edge_runtime.cli_options import Model, Provider, say, say_once
 from edge_runtime.errors import EdgeError, OptionError
+from edge_runtime.libraries import need_libraries
 
 __all__ = ["add_model_commands"]
 

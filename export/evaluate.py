@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.faces.average_precision import FAINTEST, detection_report, faces_in_common
 from edge_runtime.faces.boxes import FaceBox
 from edge_runtime.faces.detector import OnnxFaceDetector
 from edge_runtime.measure.confusion import agreement
-from edge_runtime.measure.detection import FAINTEST, detection_report, faces_in_common
 from edge_runtime.measure.scoring import brief, score_report, withhold_below
 from edge_runtime.media.image import read_for, read_image
 from edge_runtime.model.card import InputSpec

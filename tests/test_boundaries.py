@@ -20,21 +20,30 @@ def _modules(package: str) -> list[str]:
     return names
 
 
-def _imported(module: str) -> set[str]:
-    """Return the top-level names a module imports anywhere, found without running it."""
+def _imported_modules(module: str) -> set[str]:
+    """Return the dotted names of what a module imports anywhere, found without running it."""
     path = ROOT / Path(*module.split("."))
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module} imports relatively"
-            names.add(str(node.module).split(".")[0])
+            names.add(str(node.module))
     return names
 
 
+def _imported(module: str) -> set[str]:
+    """Return the top-level names a module imports."""
+    return {name.split(".")[0] for name in _imported_modules(module)}
+
+
 RUNTIME = _modules("edge_runtime")
+
+# A room imports from those before it; docs/architecture.md has them in this order too.
+ROOMS = ("errors", "files", "libraries", "measure", "model", "faces", "media", "pages", "apps")
+FRONT_DOOR = [m.split(".")[1] for m in RUNTIME if m.startswith("edge_runtime.cli")]
 
 
 def test_front_door_loads_no_library(checkout_env) -> None:
@@ -74,6 +83,21 @@ def test_telemetry_is_off_before_onnxruntime_is_loaded(checkout_env) -> None:
 def test_runtime_imports_no_training_and_no_exporter(module: str) -> None:
     forbidden = {"train", "export", "benchmarks", "tests", "onnx", "tensorflow", "keras", "tf2onnx"}
     assert forbidden.isdisjoint(_imported(module))
+
+
+@pytest.mark.parametrize("module", RUNTIME[1:])
+def test_rooms_import_only_from_rooms_above(module: str) -> None:
+    room = module.split(".")[1]
+    above = ROOMS[: ROOMS.index(room) + 1] if room in ROOMS else (*ROOMS, *FRONT_DOOR)
+    inside = {name.split(".")[1] for name in _imported_modules(module) if "edge_runtime." in name}
+    assert inside.difference(above) == set()
+
+
+def test_the_page_lists_the_rooms_in_this_order() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    named = [name.strip(" `/").removesuffix(".py") for row in rows for name in row.split(",")]
+    assert [name for name in named if name in ROOMS] == list(ROOMS)
 
 
 @pytest.mark.parametrize("module", ["edge_runtime.cli", "edge_runtime.cli_errors"])

@@ -11,8 +11,8 @@ from importlib import metadata, util
 from pathlib import Path
 
 from edge_runtime import __version__
-from edge_runtime.cli_errors import need_libraries
 from edge_runtime.errors import EdgeError, InstallError
+from edge_runtime.libraries import need_libraries
 from edge_runtime.measure.machine import cpu_kind, describe_machine
 from edge_runtime.model.catalog import shipped_folder, shipped_models
 

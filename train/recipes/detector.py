@@ -24,8 +24,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from edge_runtime.faces.average_precision import COUNTED_FROM_PX, FAINTEST, detection_report
 from edge_runtime.faces.detector import found_faces
-from edge_runtime.measure.detection import COUNTED_FROM_PX, FAINTEST, detection_report
 from edge_runtime.measure.machine import describe_machine
 from edge_runtime.media.image import IMAGE_SUFFIXES, read_image
 from edge_runtime.model.card import InputSpec, ModelCard

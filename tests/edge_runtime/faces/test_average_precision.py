@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from edge_runtime.faces.average_precision import average_precision, faces_in_common
 from edge_runtime.faces.boxes import FaceBox
-from edge_runtime.measure.detection import average_precision, faces_in_common
 
 A, B, C = (0, 0, 40, 40), (100, 0, 140, 40), (200, 0, 240, 40)
 FAR, SMALL = (400, 400, 440, 440), (300, 0, 310, 10)
