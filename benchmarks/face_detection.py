@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,15 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.latency import spread
+from benchmarks.latency import side_by_side
 from edge_runtime.errors import SourceError
 from edge_runtime.faces.average_precision import FAINTEST, detection_report
 from edge_runtime.faces.detector import FaceDetector
-from edge_runtime.measure.latency import summarize_ms
 from edge_runtime.media.image import read_image
 from edge_runtime.model.preprocess import Image
 from train.data.annotations import AnnotatedPhoto
 
 __all__ = ["find_annotated", "find_nothing", "frames_of", "time_detectors"]
-
-_TURNS = 60
-_CALLS = 5  # of a detector in its turn
 
 
 def find_annotated(
@@ -95,25 +91,12 @@ def time_detectors(
         against: The one the others are put in relation to.
 
     Returns:
-        `latency_ms`, percentiles of each, and `ratio` of each to `against`: the median over turns
-        of one median through the other, with `p5` and `p95`.
+        As `measure_latency`, the ratios to `against`.
     """
-    taken: dict[str, list[list[float]]] = {name: [] for name in detectors}
-    source = cycle(frames)
-    for turn in range(_TURNS + 1):
-        chosen = [next(source) for _ in range(_CALLS)]
-        for name in list(detectors)[:: 1 if turn % 2 else -1]:
-            seconds = []
-            for frame in chosen:
-                began = time.perf_counter()
-                detectors[name].detect(frame, detectors[name].sure)
-                seconds.append(time.perf_counter() - began)
-            if turn:  # the first warms up
-                taken[name].append(seconds)
-    medians = {name: np.median(rows, axis=1) for name, rows in taken.items()}
-    return {
-        "latency_ms": {n: summarize_ms([s for row in rows for s in row]) for n, rows in
-                       taken.items()},
-        "ratio": {f"{name} / {against}": spread(medians[name] / medians[against])
-                  for name in detectors if name != against},
-    }  # fmt: skip
+    source = {name: cycle(frames) for name in detectors}
+
+    def find(name: str) -> None:
+        detectors[name].detect(next(source[name]), detectors[name].sure)
+
+    others = [name for name in detectors if name != against]
+    return side_by_side({name: partial(find, name) for name in (*others, against)})

@@ -46,6 +46,10 @@ def measure_latency(files: Mapping[str, Path], turns: int = _TURNS) -> dict[str,
 def side_by_side(calls: Mapping[str, Callable[[], object]], turns: int = _TURNS) -> dict[str, Any]:
     """Time calls in turns of 0.05 s.
 
+    Args:
+        calls: Names of what is timed; the others are put in relation to the last.
+        turns: See `measure_latency`.
+
     Returns:
         As `measure_latency`.
     """

@@ -11,7 +11,7 @@ from typing import Any
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, quantize_static
 
-from edge_runtime.model.card import ModelCard
+from edge_runtime.model.card import UNHASHED, ModelCard
 from edge_runtime.model.onnx_file import load_model_file
 from edge_runtime.model.session import SessionOptions, open_session
 from export.description import Description
@@ -91,5 +91,5 @@ def _quantize_naively(source: Source, fp32: Path, target: Path, photos: int) -> 
             return None if image is None else {"image": image}
 
     quantize_static(str(fp32), str(target), Reader())
-    card = replace(load_model_file(fp32).card, sha256="0" * 64, precision="int8")
+    card = replace(load_model_file(fp32).card, sha256=UNHASHED, precision="int8")
     target.write_bytes(pack(onnx.load(target), card))

@@ -1,4 +1,4 @@
-"""The two libraries the runtime stands on, which installing it does not bring along."""
+"""The two libraries the runtime stands on: installing it does not bring them along."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib import import_module, util
 
 from edge_runtime.errors import InstallError
 
-__all__ = ["need_libraries"]
+__all__ = ["in_one_line", "need_libraries"]
 
 
 def need_libraries() -> None:
@@ -29,3 +29,8 @@ def need_libraries() -> None:
                 f"{module} is installed but cannot be loaded ({error}); take {other}, or install "
                 "the system library it names"
             ) from None
+
+
+def in_one_line(error: Exception) -> str:
+    """Return what a library complains of, its first 200 characters, for a message of ours."""
+    return " ".join(str(error).split())[:200]

@@ -7,12 +7,10 @@ import hashlib
 
 import onnx
 
-from edge_runtime.model.card import CARD_KEY, ModelCard
+from edge_runtime.model.card import CARD_KEY, UNHASHED, ModelCard
 from export.names import shorten_names
 
 __all__ = ["pack"]
-
-_ZEROS = "0" * 64
 
 
 def pack(proto: onnx.ModelProto, card: ModelCard) -> bytes:
@@ -24,8 +22,8 @@ def pack(proto: onnx.ModelProto, card: ModelCard) -> bytes:
     entry = proto.metadata_props.add()
     entry.key, entry.value = CARD_KEY, card.to_json()
     data: bytes = proto.SerializeToString(deterministic=True)
-    field = f'"sha256": "{_ZEROS}"'.encode()
+    field = f'"sha256": "{UNHASHED}"'.encode()
     if data.count(field) != 1:
         raise ValueError("the card must be packed with its sha256 zeroed")
     digest = hashlib.sha256(data).hexdigest()
-    return data.replace(field, field.replace(_ZEROS.encode(), digest.encode()))
+    return data.replace(field, field.replace(UNHASHED.encode(), digest.encode()))

@@ -11,6 +11,7 @@ import numpy as np
 
 from edge_runtime.errors import InstallError, ModelError
 from edge_runtime.faces.boxes import FaceBox
+from edge_runtime.libraries import in_one_line
 from edge_runtime.model.preprocess import Image
 
 __all__ = ["HaarDetector", "YuNetDetector"]
@@ -53,7 +54,9 @@ class YuNetDetector:
             self._net = cv2.FaceDetectorYN.create(str(path), "", (320, 320))
             self._net.detect(np.zeros((320, 320, 3), np.uint8))
         except cv2.error as error:
-            raise ModelError(f"{path}: OpenCV cannot run it as YuNet ({_line(error)})") from None
+            raise ModelError(
+                f"{path}: OpenCV cannot run it as YuNet ({in_one_line(error)})"
+            ) from None
 
     def detect(self, image_bgr: Image, min_score: float) -> list[FaceBox]:
         """Return the faces in a picture (uint8, (H, W, 3), BGR), best first."""
@@ -116,7 +119,3 @@ class HaarDetector:
             places = np.array([x, y]) + _USUAL_PLACES * np.array([width, height])
             faces.append(FaceBox(box, 1.0, places.astype(np.float32)))
         return faces
-
-
-def _line(error: cv2.error) -> str:
-    return " ".join(str(error).split())[:160]

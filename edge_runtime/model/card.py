@@ -17,6 +17,7 @@ from edge_runtime.errors import CardError
 
 __all__ = [
     "CARD_KEY",
+    "UNHASHED",
     "Alignment",
     "Answers",
     "Golden",
@@ -31,6 +32,7 @@ __all__ = [
 
 CARD_KEY = "edge"
 SCHEMA = 1
+UNHASHED = "0" * 64  # what `sha256` holds while the hash is taken
 
 Task = Literal["classification", "identity", "detection"]
 Region = Literal["frame", "face"]
@@ -137,7 +139,7 @@ class ModelCard:
     metrics: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     golden: Golden | None = None
-    sha256: str = "0" * 64
+    sha256: str = UNHASHED
 
     def to_json(self) -> str:
         """Return the card as one line of JSON, `schema` first."""

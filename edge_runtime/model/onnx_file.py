@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import CardError, ModelError
-from edge_runtime.model.card import CARD_KEY, ModelCard
+from edge_runtime.model.card import CARD_KEY, UNHASHED, ModelCard
 from edge_runtime.model.downloads import KNOWN
 
 if TYPE_CHECKING:  # NumPy is not needed to show a card
@@ -25,7 +25,6 @@ __all__ = ["ModelFile", "hash_with_zeroed_field", "load_model_file", "read_metad
 _GRAPH, _METADATA_PROPS = 7, 14
 _KEY, _VALUE = 1, 2
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_ZEROS = b"0" * 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,9 +92,9 @@ def hash_with_zeroed_field(data: bytes, sha256: str) -> str:
         sha256: What the field holds now; 64 characters.
     """
     field = sha256.encode()
-    if len(field) != len(_ZEROS) or data.count(field) != 1:
+    if len(field) != len(UNHASHED) or data.count(field) != 1:
         return "no such field"
-    return hashlib.sha256(data.replace(field, _ZEROS)).hexdigest()
+    return hashlib.sha256(data.replace(field, UNHASHED.encode())).hexdigest()
 
 
 def read_metadata(data: bytes, where: str) -> dict[str, str]:

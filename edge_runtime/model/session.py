@@ -11,6 +11,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from edge_runtime.errors import CardError, InstallError, ModelError, OptionError
+from edge_runtime.libraries import in_one_line
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.onnx_file import ModelFile, load_model_file
 from edge_runtime.model.preprocess import Image
@@ -90,7 +91,9 @@ class Session:
                 model.data, settings, providers=[PROVIDERS[name] for name in wanted]
             )
         except Exception as error:  # onnxruntime's own exceptions share no other base
-            raise ModelError(f"{model.path}: onnxruntime cannot load it ({_line(error)})") from None
+            raise ModelError(
+                f"{model.path}: onnxruntime cannot load it ({in_one_line(error)})"
+            ) from None
         got = self._session.get_providers()[0]
         self.provider_used = next((k for k, v in PROVIDERS.items() if v == got), got)
         if self.provider_used != wanted[0]:
@@ -113,7 +116,9 @@ class Session:
         try:
             self.run(blank)  # the first run allocates and, on a GPU, compiles
         except Exception as error:
-            raise ModelError(f"{model.path}: onnxruntime cannot run it ({_line(error)})") from None
+            raise ModelError(
+                f"{model.path}: onnxruntime cannot run it ({in_one_line(error)})"
+            ) from None
 
     def run(self, images: Image) -> dict[str, npt.NDArray[np.float32]]:
         """Run the model.
@@ -206,7 +211,3 @@ def _check_fit(model: ModelFile, session: onnxruntime.InferenceSession) -> None:
             f"{where}: the card names {len(card.labels)} labels, the graph answers with "
             f"{outputs['scores'][-1]} scores"
         )
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -6,11 +6,10 @@ import keras
 from keras import layers
 
 from edge_runtime.model.card import InputSpec
-from train.networks.layers import conv
+from train.networks.layers import conv, standardized
 
 __all__ = ["basic_network"]
 
-_CENTER, _SPREAD = 125.0, 62.0  # of natural photos' gray levels, about
 _WIDTHS = (32, 64, 96, 128, 192)
 
 
@@ -23,7 +22,7 @@ def basic_network(spec: InputSpec, classes: int, dropout: float = 0.3) -> keras.
         dropout: Before the classifier.
     """
     image = keras.Input((spec.height_px, spec.width_px, 3), dtype="uint8", name="image")
-    x = layers.Rescaling(1 / _SPREAD, -_CENTER / _SPREAD)(image)
+    x = standardized(image)
     for i, width in enumerate(_WIDTHS):
         x = conv(x, width, stride=2 if i == 0 else 1)
         if i:

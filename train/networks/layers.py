@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from keras import layers
 
-__all__ = ["conv", "depthwise", "gray_standardized"]
+__all__ = ["conv", "depthwise", "gray_standardized", "standardized"]
 
 # Keras's 0.99 needs some hundred steps to know the data; a few dozen photos give no such number.
 _MOMENTUM = 0.9
+_CENTER, _SPREAD = 125.0, 62.0  # of natural photos' gray levels, about
 
 
 def conv(x: Any, filters: int, size: int = 3, stride: int = 1) -> Any:
@@ -39,3 +40,8 @@ def gray_standardized(image: Any) -> Any:
     x = gray(x)
     gray.set_weights([np.array([[[[0.299], [0.587], [0.114]]]], np.float32)])
     return layers.GroupNormalization(1, epsilon=1e-3, center=False, scale=False, name="light")(x)
+
+
+def standardized(image: Any) -> Any:
+    """uint8 to about zero mean and unit variance over photos in general."""
+    return layers.Rescaling(1 / _SPREAD, -_CENTER / _SPREAD)(image)

@@ -9,12 +9,11 @@ import numpy as np
 from keras import layers
 
 from edge_runtime.model.card import InputSpec
-from train.networks.layers import gray_standardized
+from train.networks.layers import gray_standardized, standardized
 from train.networks.views import mean_of_views, views_of
 
 __all__ = ["pooled_residual", "pooled_residual_deployed"]
 
-_CENTER, _SPREAD = 125.0, 62.0  # of natural photos' gray levels, about
 _FIRST_LOGITS = 1 / 9.0  # keeps them small whatever the learning rate
 
 
@@ -81,7 +80,7 @@ def pooled_residual_deployed(
 def _scaled(image: Any, gray: bool) -> Any:
     if gray:
         return gray_standardized(image)
-    return layers.Rescaling(1 / _SPREAD, -_CENTER / _SPREAD)(image)
+    return standardized(image)
 
 
 def _features(x: Any, stem: int, widths: tuple[int, ...], pool_first: bool) -> Any:
