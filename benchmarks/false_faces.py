@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.apps.pictures import list_pictures
+from edge_runtime.faces.closer_look import CloserLook
 from edge_runtime.faces.detector import OnnxFaceDetector
 from edge_runtime.measure.machine import describe_machine
 from edge_runtime.media.image import read_image
@@ -25,7 +26,7 @@ def measure_false_faces(detector: str, pictures: Path) -> dict[str, Any]:
         that starts one.
     """
     session = open_session(find_model(detector), SessionOptions("cpu"))
-    finder = OnnxFaceDetector(session)
+    finder = CloserLook(OnnxFaceDetector(session))
     best = []
     for path in list_pictures([pictures]):
         faces = finder.detect(read_image(path).image_bgr, finder.faint)

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 
 from benchmarks.accuracy import photos_to_score
+from edge_runtime.apps.opening import open_detector
 from edge_runtime.apps.progress import progress
 from edge_runtime.apps.webcam import WebcamOutputs, run_webcam
 from edge_runtime.errors import SourceError
-from edge_runtime.faces.detector import OnnxFaceDetector
 from edge_runtime.measure.intervals import wilson
 from edge_runtime.measure.machine import describe_machine
 from edge_runtime.media.image import read_image
@@ -117,7 +117,7 @@ def changes_of_label(events: Iterable[Mapping[str, Any]], model: str) -> dict[st
 
 
 def _follow(path: Path, classifier: Classifier) -> dict[str, Any]:
-    detector = OnnxFaceDetector(open_session(find_model("detector"), SessionOptions("cpu")))
+    detector = open_detector("detector", SessionOptions("cpu"), thorough=False)
     with tempfile.TemporaryDirectory() as folder:
         events = Path(folder) / "events.jsonl"
         summary = run_webcam(

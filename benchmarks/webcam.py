@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.apps.opening import open_detector
 from edge_runtime.apps.webcam import WebcamOutputs, WebcamSummary, run_webcam
-from edge_runtime.faces.detector import OnnxFaceDetector
 from edge_runtime.measure.latency import summarize_ms
 from edge_runtime.measure.machine import describe_machine, peak_rss_mb
 from edge_runtime.media.sinks import EventLines, VideoFile
@@ -44,7 +44,7 @@ def measure_webcam(clip: str, model: str, repeats: int) -> dict[str, Any]:
                 summaries.append(
                     run_webcam(
                         source,
-                        OnnxFaceDetector(open_session(find_model("detector"), options)),
+                        open_detector("detector", options, thorough=False),
                         [Classifier(open_session(find_model(model), options))],
                         WebcamOutputs(
                             events=EventLines(Path(folder) / "events.jsonl"),

@@ -122,7 +122,7 @@ def webcam(
         )
     finder = None
     if blur != "none" or any(a.wants_faces for a in answerers):
-        finder = open_detector(detector, options, say_once)
+        finder = open_detector(detector, options, say_once, thorough=False)
     opened = open_source(source)
     try:
         outputs = WebcamOutputs(

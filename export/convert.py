@@ -57,9 +57,12 @@ def keras_to_onnx(model: keras.Model, opset: int = OPSET) -> onnx.ModelProto:
         named = out if isinstance(out, dict) else {"scores": out}
         return {name: tf.identity(value, name=name) for name, value in named.items()}
 
+    with _functions_in_line():
+        function = answer.get_concrete_function(*signature)
     with _tf2onnx_silenced():
         proto, _ = tf2onnx.convert.from_function(answer, input_signature=signature, opset=opset)
-    _fill_in_constants(proto, answer.get_concrete_function(*signature))
+    _fill_in_constants(proto, function)
+    _say_groups(proto, function)
     _replace_erfc(proto)
     _name_resizes(proto)
     _expect_known_operators(proto, opset)
@@ -71,6 +74,34 @@ def keras_to_onnx(model: keras.Model, opset: int = OPSET) -> onnx.ModelProto:
     proto = onnx.shape_inference.infer_shapes(proto)
     onnx.checker.check_model(proto, full_check=True)
     return proto
+
+
+@contextmanager
+def _functions_in_line() -> Iterator[None]:
+    """Let Keras write functions of its own, as for grouped convolutions, out where it calls them.
+
+    The converter cannot look into a function that is compiled.
+    """
+    import tensorflow as tf
+
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
+
+
+def _say_groups(proto: onnx.ModelProto, function: Any) -> None:
+    """Say of grouped convolutions how many groups they have: TensorFlow knows by the shapes."""
+    groups = {}
+    for operation in function.graph.get_operations():
+        if operation.type == "Conv2D":
+            image, weights = (value.shape for value in operation.inputs)
+            groups[operation.name] = image[-1] // weights[2]
+    for node in proto.graph.node:
+        if node.op_type == "Conv" and groups.get(node.name, 1) > 1:
+            node.attribute.append(onnx.helper.make_attribute("group", groups[node.name]))
 
 
 def _fill_in_constants(proto: onnx.ModelProto, function: Any) -> None:

@@ -13,14 +13,13 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.apps.opening import open_detector
 from edge_runtime.apps.progress import progress
 from edge_runtime.errors import OutputError
-from edge_runtime.faces.detector import OnnxFaceDetector
 from edge_runtime.measure.machine import describe_machine
 from edge_runtime.measure.scoring import score_report, withhold_below
 from edge_runtime.model.card import InputSpec, ModelCard, Reject
-from edge_runtime.model.catalog import find_model
-from edge_runtime.model.session import SessionOptions, open_session
+from edge_runtime.model.session import SessionOptions
 from train.data.batches import one_hot
 from train.data.clean import Dataset, read_background, read_dataset
 from train.data.face_crops import cut_faces
@@ -139,7 +138,7 @@ def _faces_of(
     dataset: Dataset, background: list[Sample], spec: InputSpec, run: RunFolder
 ) -> tuple[Dataset, list[Sample]]:
     """Return both with the photos' faces in place of the photos."""
-    detector = OnnxFaceDetector(open_session(find_model("detector"), SessionOptions("cpu")))
+    detector = open_detector("detector", SessionOptions("cpu"), thorough=False)
     total = len(dataset.samples) + len(background)
     with progress("finding the faces", total) as step:
         samples, problems = cut_faces(dataset.samples, detector, spec, run.path / "faces", step)

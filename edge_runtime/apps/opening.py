@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge_runtime.errors import CardError, ModelError, OptionError
+from edge_runtime.faces.closer_look import CloserLook
 from edge_runtime.faces.detector import FaceDetector, OnnxFaceDetector
 from edge_runtime.faces.gallery import Gallery, weights_id
 from edge_runtime.faces.identifier import Identifier
@@ -35,13 +36,20 @@ def open_model(name: str, options: SessionOptions, say: Callable[[str], None]) -
     return session
 
 
-def open_detector(name: str, options: SessionOptions, say: Callable[[str], None]) -> FaceDetector:
+def open_detector(
+    name: str,
+    options: SessionOptions,
+    say: Callable[[str], None] = lambda line: None,
+    *,
+    thorough: bool = True,
+) -> FaceDetector:
     """Open a face detector.
 
     Args:
         name: A model file, a shipped model, `yunet` (its file, or the one in the cache) or `haar`.
         options: Provider and threads of our own; OpenCV's run on the CPU.
         say: See `open_model`.
+        thorough: See `CloserLook`; for photos.
 
     Raises:
         EdgeError: There is no such detector, or it cannot be run.
@@ -52,12 +60,13 @@ def open_detector(name: str, options: SessionOptions, say: Callable[[str], None]
         return HaarDetector()
     path = find_model(name)
     try:
-        return OnnxFaceDetector(open_model(str(path), options, say))
+        found = OnnxFaceDetector(open_model(str(path), options, say))
     except CardError as error:
         try:
             return YuNetDetector(path)
         except ModelError:
             raise CardError(f"{error}; of detectors without a card only YuNet is known") from None
+    return CloserLook(found, thorough=thorough)
 
 
 def open_answerers(

@@ -60,7 +60,6 @@ class Recognizer:
         self._detector = detector
         self._on_faces = [a for a in answerers if a.wants_faces]
         self._on_frames = [a for a in answerers if not a.wants_faces]
-        self._naming = [a.name for a in self._on_faces if a.tells_strangers]
         self._cadence = cadence
         self._hide = hide
         self._stills = stills
@@ -88,37 +87,43 @@ class Recognizer:
             tracked = [t for t in coasting if _inside(t, height, width)]
         self._steady.forget(self._tracker.known)
         answers: list[dict[str, Prediction]] = [{} for _ in tracked]
+        named: set[int] = set()
         for answerer in self._on_faces if tracked else ():
             inputs = np.stack(
                 [answerer.prepare(frame.image_bgr, t.face.box, t.face.landmarks) for t in tracked]
             )
             rows = answerer.outputs(inputs)
             for t, row, answer in zip(tracked, rows, answers, strict=True):
-                answer[answerer.name] = self._steady.answer(t.track, answerer, row, frame.time_s)
+                said = self._steady.answer(t.track, answerer, row, frame.time_s)
+                answer[answerer.name] = said
+                # Somebody else may have taken the place: the answer goes on for a while, but to be
+                # shown this frame alone must say so too.
+                if answerer.tells_strangers and _names(said, answerer.decide(row)):
+                    named.add(t.track)
         whole = {
             a.name: a.decide(a.outputs(a.prepare(frame.image_bgr)[None])[0])
             for a in self._on_frames
         }
         self._cadence.took(detected_s, time.monotonic() - began - detected_s)
         faces = list(zip(tracked, answers, strict=True))
-        return Seen(faces, whole, self._hidden(faces, frame.time_s))
+        return Seen(faces, whole, self._hidden(tracked, named, frame.time_s))
 
     def _hidden(
-        self, faces: list[tuple[TrackedFace, dict[str, Prediction]]], now_s: float
+        self, faces: Sequence[TrackedFace], named: set[int], now_s: float
     ) -> list[npt.NDArray[np.float32]]:
         """Return what to hide: rather too much, such as faint faces and those lost just now."""
         if self._hide == "none":
             return []
-        shown = {
-            tracked.track
-            for tracked, answers in faces
-            if self._hide == "unknown"
-            and any(answers[name].label not in ("unknown", "uncertain") for name in self._naming)
-        }
-        here = {tracked.track: tracked.face.box for tracked, _ in faces}
+        shown = named if self._hide == "unknown" else set()
+        here = {face.track: face.face.box for face in faces}
         lately = {t.track: t.face.box for t in self._tracker.lately(now_s)}
         known = [box for track, box in (lately | here).items() if track not in shown]
         return known + self._faint
+
+
+def _names(said: Prediction, now: Prediction) -> bool:
+    """Return whether both are the name of one person."""
+    return said.label == now.label and said.label not in ("unknown", "uncertain")
 
 
 def _inside(tracked: TrackedFace, height: int, width: int) -> bool:

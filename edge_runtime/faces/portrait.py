@@ -66,7 +66,7 @@ def portrait_face(detector: FaceDetector, image_bgr: Image) -> FaceBox | None:
 def portrait_faces(
     detector: FaceDetector, image_bgr: Image
 ) -> tuple[FaceBox | None, list[FaceBox]]:
-    """Find the face a photo is of, and the others in it; see `portrait_face`."""
+    """Find the face a photo is of, and the other clear ones in it; see `portrait_face`."""
     # What is enough to follow a known face from frame to frame is too little to find one by.
     faces = SecondLook(detector).detect(image_bgr, (detector.sure + detector.faint) / 2)
     clear = [face for face in faces if face.score >= detector.sure]
@@ -76,4 +76,4 @@ def portrait_faces(
         chosen = max(faces, key=lambda face: face.score)
     else:
         return None, []
-    return chosen, [face for face in faces if not doubles(face, chosen)]
+    return chosen, [face for face in clear if not doubles(face, chosen)]

@@ -19,6 +19,8 @@ _SMALLEST_PX = 32.0
 _SHARPEST_BLURRED = 12.0
 _COMPARED_AT_PX = 80
 _DARKEST, _FLATTEST = 25.0, 8.0  # mean and deviation of gray levels
+_TILTED = 30.0  # degrees, between the eyes; heads turned further are told apart badly
+_FROM_EDGE = 0.08  # of the face's size: eyes, nose and mouth of a whole face are further inside
 _SECOND = 0.5  # of the largest face's size: a smaller one is somebody in the background
 
 
@@ -36,8 +38,13 @@ def enrollable_face(detector: FaceDetector, image_bgr: Image) -> tuple[FaceBox |
     if face is None:
         return None, "no face found"
     large = [other for other in others if other.size_px >= _SECOND * face.size_px]
+    large.sort(key=lambda other: -other.size_px)
     if large:
-        return None, f"{1 + len(large)} faces; cut the photo so that only one is left"
+        x, y = (round(float(v)) for v in large[0].center)
+        return None, (
+            f"{1 + len(large)} faces, the largest of the others {large[0].size_px:.0f} px wide at "
+            f"({x}, {y}); cut the photo so that only one is left"
+        )
     problem = face_problem(image_bgr, face)
     return (None, problem) if problem else (face, "")
 
@@ -51,6 +58,13 @@ def face_problem(image_bgr: Image, face: FaceBox) -> str:
             f"the face is only {face.size_px:.0f} px wide; {_SMALLEST_PX:.0f} or more are needed, "
             "100 are good"
         )
+    inside = np.minimum(face.landmarks, [width, height] - face.landmarks)
+    if inside.min() < _FROM_EDGE * face.size_px:
+        return "part of the face is outside the photo; take one that shows it all"
+    right, up = (face.landmarks[1] - face.landmarks[0]) * [1, -1]
+    tilt = abs(float(np.degrees(np.arctan2(up, right))))
+    if tilt > _TILTED:
+        return f"the head is tilted by {tilt:.0f} degrees; turn the photo, or take another"
     gray = cv2.cvtColor(image_bgr[y1:y2, x1:x2], cv2.COLOR_BGR2GRAY)
     if gray.mean() < _DARKEST or gray.std() < _FLATTEST:
         return "the face is too dark or too pale to see; take a photo in better light"

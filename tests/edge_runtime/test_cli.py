@@ -85,8 +85,8 @@ def test_without_libraries_the_commands_that_install_them_are_named(cli, monkeyp
     def missing(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr("edge_runtime.cli_errors.import_module", missing)
-    monkeypatch.setattr("edge_runtime.cli_errors.util.find_spec", lambda name: None)
+    monkeypatch.setattr("edge_runtime.libraries.import_module", missing)
+    monkeypatch.setattr("edge_runtime.libraries.util.find_spec", lambda name: None)
     message = failure(cli("classify", "a.png", "--model", "m.onnx"))
     assert message == (
         "onnxruntime is not installed; pip install onnxruntime, or onnxruntime-gpu for an NVIDIA "
@@ -99,7 +99,7 @@ def test_library_that_cannot_be_loaded_is_said_with_its_reason(cli, monkeypatch)
         if name == "cv2":
             raise ImportError("libGL.so.1: cannot open shared object file")
 
-    monkeypatch.setattr("edge_runtime.cli_errors.import_module", broken)
+    monkeypatch.setattr("edge_runtime.libraries.import_module", broken)
     message = failure(cli("classify", "a.png", "--model", "m.onnx"))
     assert message.startswith("cv2 is installed but cannot be loaded (libGL.so.1: ")
     assert "opencv-python-headless" in message

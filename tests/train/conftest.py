@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_runtime.faces.detector import OnnxFaceDetector
+from edge_runtime.apps.opening import open_detector
+from edge_runtime.faces.detector import FaceDetector
 from edge_runtime.faces.portrait import portrait_face
 from edge_runtime.media.sources import open_source
-from edge_runtime.model.catalog import find_model
-from edge_runtime.model.session import SessionOptions, open_session
+from edge_runtime.model.session import SessionOptions
 
 DISGUISES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "anna": lambda face: face,
@@ -51,12 +51,12 @@ def draw(photo: Callable[..., np.ndarray]) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def shipped_detector() -> OnnxFaceDetector:
-    return OnnxFaceDetector(open_session(find_model("detector"), SessionOptions("cpu", 1)))
+def shipped_detector() -> FaceDetector:
+    return open_detector("detector", SessionOptions("cpu", 1))
 
 
 @pytest.fixture(scope="session")
-def portrait(shipped_detector: OnnxFaceDetector) -> np.ndarray:
+def portrait(shipped_detector: FaceDetector) -> np.ndarray:
     """The demo clip's face with half its size around it."""
     frame = open_source("demo").read().image_bgr
     left, top, right, bottom = portrait_face(shipped_detector, frame).box.astype(int)

@@ -12,13 +12,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from edge_runtime.apps.opening import open_detector
 from edge_runtime.errors import ImageError
-from edge_runtime.faces.detector import OnnxFaceDetector
 from edge_runtime.files import write_whole
 from edge_runtime.media.image import IMAGE_SUFFIXES, read_for
 from edge_runtime.model.card import ModelCard
-from edge_runtime.model.catalog import find_model
-from edge_runtime.model.session import SessionOptions, open_session
+from edge_runtime.model.session import SessionOptions
 from train.data.face_crops import cut_faces
 from train.data.samples import Problem, Sample, file_content
 from train.errors import DataError, RunError
@@ -149,6 +148,6 @@ def _pictures(folder: Path, card: ModelCard, run: Path) -> list[Sample]:
     if not found:
         raise DataError(f"{folder}: no pictures to show answers for")
     if card.input.region == "face":
-        detector = OnnxFaceDetector(open_session(find_model("detector"), SessionOptions("cpu")))
+        detector = open_detector("detector", SessionOptions("cpu"))
         found, _ = cut_faces(found, detector, card.input, run / "faces", lambda: None)
     return found

@@ -96,7 +96,7 @@ def test_photos_that_cannot_be_used_are_left_out_each_with_its_reason(
     assert [reason.split(";")[0] for _, reason in done.refused] == [
         "not a picture OpenCV can decode",
         "no face found",
-        "2 faces",
+        "2 faces, the largest of the others 32 px wide at (80, 80)",
         "the face is too dark or too pale to see",
         "No such file or directory",
     ]

@@ -170,6 +170,12 @@ def test_unknown_hides_all_but_the_people_enrolled(look, ana, scene) -> None:
     assert _hidden(seen) == [_square(0, 88), _square(64, 64)]
 
 
+def test_stranger_in_a_known_face_s_place_is_hidden_at_once(look, ana, scene) -> None:
+    seen = look([scene((0, 0))] * 3 + [scene((0, 0, GREEN))], [ana], hide="unknown", fps=30)
+    assert seen[-1].faces[0][1]["who"].label == "Ana"  # which is still said for a moment
+    assert [_hidden(s) for s in seen] == [[], [], [], [_square(0, 0)]]
+
+
 def test_without_anybody_who_names_people_all_are_unknown(look, mood, scene) -> None:
     (seen,) = look([scene((0, 0))], [mood], hide="unknown")
     assert _hidden(seen) == [_square(0, 0)]

@@ -6,19 +6,19 @@ import cv2
 import numpy as np
 import pytest
 
+from edge_runtime.apps.opening import open_detector
 from edge_runtime.faces.boxes import FaceBox, iou
-from edge_runtime.faces.detector import OnnxFaceDetector
+from edge_runtime.faces.detector import FaceDetector
 from edge_runtime.faces.portrait import portrait_face
 from edge_runtime.faces.tracker import Tracker
 from edge_runtime.media.sources import open_source
-from edge_runtime.model.catalog import find_model
 from edge_runtime.model.preprocess import Image
-from edge_runtime.model.session import SessionOptions, open_session
+from edge_runtime.model.session import SessionOptions
 
 
 @pytest.fixture(scope="module")
-def detector() -> OnnxFaceDetector:
-    return OnnxFaceDetector(open_session(find_model("detector"), SessionOptions("cpu", 1)))
+def detector() -> FaceDetector:
+    return open_detector("detector", SessionOptions("cpu", 1))
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +31,13 @@ def frame() -> Image:
 
 
 @pytest.fixture(scope="module")
-def face(detector: OnnxFaceDetector, frame: Image) -> FaceBox:
+def face(detector: FaceDetector, frame: Image) -> FaceBox:
     """The one face of the frame."""
     (found,) = detector.detect(frame, detector.sure)
     return found
 
 
-def _goes_on(detector: OnnxFaceDetector, image: Image) -> FaceBox:
+def _goes_on(detector: FaceDetector, image: Image) -> FaceBox:
     """Return the face that a track would go on with."""
     return detector.detect(image, detector.faint)[0]
 
@@ -77,16 +77,16 @@ def test_face_that_fills_the_picture_is_found_for_enrolling(detector, frame, fac
 def test_hundred_small_faces_are_seen_and_followed_each_by_its_own_id(
     detector, frame, face
 ) -> None:
-    """At the detector's input each is 16 px high: seen, but faintly."""
+    """At the detector's input each is 16 px high: faint at first, and clear from near by."""
     x1, y1, x2, y2 = face.box.astype(int)
     height = int(1.6 * (y2 - y1))
     top, left = (y1 + y2 - height) // 2, (x1 + x2) // 2 - 2 * height // 3
     tile = frame[top : top + height, left : left + 4 * height // 3]
     crowd = np.tile(cv2.resize(tile, (128, 96), interpolation=cv2.INTER_AREA), (10, 10, 1))
-    faces = detector.detect(crowd, detector.faint)
+    faces = detector.detect(crowd, detector.sure)
     centers = np.array([f.center for f in faces])
     assert len({(int(x // 128), int(y // 96)) for x, y in centers}) > 95
-    tracker = Tracker(detector.faint)
+    tracker = Tracker(detector.sure)
     first = {seen.track for seen in tracker.update(faces, 0.0)}
     assert len(first) == len(faces)
     assert {seen.track for seen in tracker.update(faces, 0.03)} == first
