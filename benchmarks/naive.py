@@ -15,6 +15,7 @@ from edge_runtime.model.card import UNHASHED, ModelCard
 from edge_runtime.model.onnx_file import load_model_file
 from edge_runtime.model.session import SessionOptions, open_session
 from export.description import Description
+from export.errors import AccuracyError
 from export.evaluate import evaluator_for, model_inputs
 from export.options import ExportOptions
 from export.package import pack
@@ -54,8 +55,13 @@ def _measured(run: Path, say: Callable[[str], None]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="edge-naive-") as folder:
         work = Path(folder)
         files = {name: work / f"{name}.onnx" for name in ("fp32", "int8", "naive")}
-        for precision in ("fp32", "int8"):
-            export_model(run, files[precision], ExportOptions(precision), say)
+        export_model(run, files["fp32"], ExportOptions("fp32"), say)
+        refused = ""
+        try:
+            export_model(run, files["int8"], ExportOptions("int8"), say)
+        except AccuracyError as error:
+            refused = str(error)
+            del files["int8"]
         options = ExportOptions("int8")
         source = open_source(run, Description(), None, None, None, options.calibration_photos, say)
         _quantize_naively(source, files["fp32"], files["naive"], options.calibration_photos)
@@ -64,7 +70,8 @@ def _measured(run: Path, say: Callable[[str], None]) -> dict[str, Any]:
         sessions = {name: open_session(path, SessionOptions("cpu")) for name, path in files.items()}
         answers = {name: evaluator.answers(session, test) for name, session in sessions.items()}
         reports = {name: evaluator.report(those, test) for name, those in answers.items()}
-        return {
+        told: dict[str, Any] = {"int8": {"refused": refused}} if refused else {}
+        return told | {
             name: {
                 "n": report["n"],
                 "accuracy": report["accuracy"],

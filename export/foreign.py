@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from edge_runtime.errors import OptionError
+from edge_runtime.libraries import in_one_line
 from edge_runtime.model.card import InputSpec, ModelCard
 from export.description import Description
 from export.errors import KerasError
@@ -73,7 +74,14 @@ def described_model(
     # Old files hold their one input in a list, and answer with one.
     plain = isinstance(model, keras.Sequential)
     asked = x if plain else keras.tree.map_structure(lambda _: x, model.input)
-    (answer,) = keras.tree.flatten(model(asked, training=False))
+    try:
+        (answer,) = keras.tree.flatten(model(asked, training=False))
+    except ValueError as error:
+        if given.size is None:
+            raise
+        raise OptionError(
+            f"--size {height}x{width}: {path} cannot look at pictures of it ({in_one_line(error)})"
+        ) from None
     scores = _probabilities(keras.Model(image, answer), answer, path, given)
     labels = given.labels or ()
     if len(labels) != scores.shape[-1]:

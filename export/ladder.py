@@ -18,7 +18,7 @@ from export.errors import FinetuneError
 from export.evaluate import model_inputs
 from export.finetune import fine_tuned
 from export.gate import Candidate, Gate, Verdict
-from export.noise import LayerNoise, layer_noise
+from export.noise import CLEANEST, LayerNoise, layer_noise
 from export.package import pack
 from export.quantize import RUNGS, Quantizer, Rung
 from export.run_folder import Sample
@@ -85,10 +85,12 @@ def climb(
     steps: list[Step] = []
 
     def tried(name: str, proto: onnx.ModelProto, quantization: dict[str, Any]) -> bool:
-        card = replace(fp32.card, precision="int8", quantization=quantization)
+        refused = {s.name: s.verdict.why for s in steps if s.verdict is not None}
+        told = {**quantization, "refused": refused} if refused else quantization
+        card = replace(fp32.card, precision="int8", quantization=told)
         candidate = gate.look(proto, card)
         verdict = gate.judge(fp32, candidate)
-        say(f"{name}: {gate.said(verdict)}{'' if verdict.passed else ', refused'}")
+        say(f"{name}: {gate.said(verdict)}{'' if verdict.passed else f', refused: {verdict.why}'}")
         noise = layer_noise(quantizer.prepared, proto, seen)
         latency = time_beside(fp32, candidate, seen[:1], work)
         steps.append(Step(name, candidate, verdict, noise, latency))
@@ -107,7 +109,8 @@ def climb(
         except FinetuneError as error:
             say(f"no fine-tuning: {error}")
             return steps
-        described = nearest.candidate.card.quantization
+        described = {**nearest.candidate.card.quantization}
+        described.pop("refused", None)
         name = f"{nearest.name}, fine-tuned"
         said = {"rung": name, "fine_tuning": f"{epochs} epochs of {len(finetune)} photos"}
         tried(name, tuned, {**described, **said})
@@ -119,8 +122,13 @@ def _rungs(steps: Sequence[Step]) -> Iterator[Rung]:
     yield from RUNGS
     nearest, _ = _nearest(steps)
     rung = next(r for r in RUNGS if r.name == nearest.name)
+    tried = 0
     for share in _WORST:
-        worst = tuple(n.layer for n in nearest.noise[: max(1, round(share * len(nearest.noise)))])
+        count = max(1, round(share * len(nearest.noise)))
+        if count == tried:  # of few layers both shares are one
+            return
+        tried = count
+        worst = tuple(n.layer for n in nearest.noise[:count])
         name = f"{rung.name}, and the {len(worst)} layer(s) that add most noise"
         yield replace(rung, name=name, nodes_in_float=worst)
 
@@ -149,14 +157,27 @@ def _described(rung: Rung, photos: int) -> dict[str, Any]:
     }
 
 
-def refusal(fp32: Candidate, steps: Sequence[Step], gate: Gate) -> str:
-    """Return why no int8 file was taken, with both numbers and the next thing to try."""
+def refusal(fp32: Candidate, steps: Sequence[Step], gate: Gate, finetuned: bool) -> str:
+    """Return why no int8 file was taken, with both numbers and the next thing to try.
+
+    Args:
+        fp32: What was quantized.
+        steps: All that were tried.
+        gate: Which refused them.
+        finetuned: Whether fine-tuning was among them.
+    """
     best, verdict = _nearest(steps)
-    worst = ", ".join(noise.title for noise in steps[-1].noise[:3])
+    noisy = [noise for noise in best.noise if noise.own < CLEANEST]
+    worst = ", ".join(noise.title for noise in noisy[:3])
+    training = (
+        "fine-tune on more photos or with more --finetune-epochs"
+        if finetuned
+        else "try --finetune with some thousand photos"
+    )
     return (
         f"no int8 file keeps within {round(gate.allowed, 2)} points and agreement "
         f"{gate.min_agreement} of fp32 ({gate.headline(fp32.report)}); nearest: {best.name}, "
-        f"{gate.said(verdict)}; most noise: {worst}; try --finetune with some thousand photos, "
+        f"{gate.said(verdict)}; most noise: {worst}; {training}, "
         "more photos with --calibration, allow more with --max-drop and --min-agreement, or take "
         "--precision fp16 or fp32"
     )

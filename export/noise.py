@@ -16,12 +16,12 @@ from export.graph import makers, part_from, part_of
 from export.quantize import WITH_WEIGHTS
 from export.session import cpu_session
 
-__all__ = ["LayerNoise", "layer_noise"]
+__all__ = ["CLEANEST", "LayerNoise", "layer_noise"]
 
 _AT_ONCE = 16  # layers whose values are held in memory
 # What onnxruntime's quantizer appends to a value that is rounded and is an output of the graph too.
 _RENAMED = "_QuantizeLinear_Input"
-_CLEANEST = 99.0  # dB; a layer that was left in float has no noise of its own
+CLEANEST = 99.0  # dB; a layer that was left in float has no noise of its own
 
 Photos = npt.NDArray[np.uint8]
 
@@ -128,8 +128,8 @@ def _ratio_db(exact: Any, rough: Any) -> float:
     signal = float((exact.astype(np.float64) ** 2).sum())
     noise = float(((exact.astype(np.float64) - rough) ** 2).sum())
     if noise == 0 or signal == 0:
-        return _CLEANEST
-    return round(min(_CLEANEST, 10 * float(np.log10(signal / noise))), 1)
+        return CLEANEST
+    return round(min(CLEANEST, 10 * float(np.log10(signal / noise))), 1)
 
 
 def _run(proto: onnx.ModelProto, values: Any) -> Sequence[Any]:

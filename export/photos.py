@@ -5,34 +5,44 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from edge_runtime.apps.pictures import list_pictures
 from edge_runtime.apps.progress import progress
-from edge_runtime.errors import ImageError, OptionError
-from edge_runtime.media.image import IMAGE_SUFFIXES, read_image
+from edge_runtime.errors import ImageError, OptionError, SourceError
+from edge_runtime.media.image import read_image
 from export.run_folder import Sample
 
 __all__ = ["photos_in", "readable"]
 
 
-def photos_in(folder: Path, option: str, labels: Sequence[str]) -> list[Sample]:
+def photos_in(
+    folder: Path, option: str, labels: Sequence[str], say: Callable[[str], None]
+) -> list[Sample]:
     """Return the photos in a folder, each with the label of its folder.
 
     Args:
         folder: With a folder a label, or with photos in no order, which have the label "".
         option: That named it; for messages.
         labels: Of the model.
+        say: Told how many photos lie beside the folders, and are left out.
 
     Raises:
         OptionError: There is no such folder, no photo in it, or its folders are other classes.
     """
     if not folder.is_dir():
         raise OptionError(f"{option} {folder}: no such folder")
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-    if not found:
-        raise OptionError(f"{option} {folder}: no photo in it")
+    try:
+        found = list_pictures([folder])
+    except SourceError as error:
+        raise OptionError(f"{option} {folder}: {error}") from None
     samples = []
     for path in found:
         parts = path.relative_to(folder).parts
-        samples.append(Sample(path, parts[0] if len(parts) > 1 else ""))
+        if not any(part.startswith(".") for part in parts):  # thumbnails and the like
+            samples.append(Sample(path, parts[0] if len(parts) > 1 else ""))
+    inside = [sample for sample in samples if sample.label]
+    if inside and len(inside) < len(samples):
+        say(f"{option}: left out {len(samples) - len(inside)} photos that lie beside the folders")
+        samples = inside
     other = sorted({s.label for s in samples} - {"", *labels})
     if other:
         raise OptionError(

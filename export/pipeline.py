@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 
 from edge_runtime.errors import OptionError
 from edge_runtime.files import check_writable, write_whole
@@ -27,6 +28,7 @@ from export.pictures import golden_input, proving_inputs
 from export.quantize import calibration_samples
 from export.report import ExportFacts, write_export_report
 from export.run_folder import Sample
+from export.session import cpu_session
 from export.source import Source, open_source
 
 __all__ = ["export_model"]
@@ -34,6 +36,7 @@ __all__ = ["export_model"]
 # With fewer val photos one answer is more than a quarter of a point; training photos then fill up
 # the gate.
 _FEWEST_AT_THE_GATE = 400
+_HALF_WITHIN = 0.01  # of fp32's scores, where no photos say what that would cost
 
 
 def export_model(
@@ -53,9 +56,11 @@ def export_model(
         AccuracyError: Nothing of the precision asked for passed the gate.
         OutputError: `output` cannot be written.
     """
+    _expect_another_place(path, output)
     check_writable(output)
     if options.report is not None:
         check_writable(options.report)
+        check_writable(options.report.with_suffix(".json"))
     source = open_source(
         path, options.described, options.calibration, options.evaluate, options.finetune,
         options.calibration_photos, say,
@@ -108,6 +113,14 @@ def export_model(
     say(f"wrote {output} ({output.stat().st_size:,} bytes, {card.precision})")
 
 
+def _expect_another_place(path: Path, output: Path) -> None:
+    """Refuse to write over the model itself, or into the folder it lies in as one."""
+    if output.suffix.lower() != ".onnx":
+        raise OptionError(f"{output}: expected a name ending in .onnx")
+    if path.is_dir() and output.resolve().is_relative_to(path.resolve()):
+        raise OptionError(f"{output}: lies in {path}, which is exported; choose a place beside it")
+
+
 def _expect_photos_for(options: ExportOptions, source: Source) -> None:
     if options.precision == "int8" and not source.splits["train"]:
         raise OptionError(
@@ -141,7 +154,9 @@ def _steps(
                 "worse")  # fmt: skip
         steps += climb(fp32, calibrating, gate, work, say, source.finetune, options.finetune_epochs)
         if options.precision == "auto" and not steps[-1].passed:
-            say(refusal(fp32, steps, gate))
+            say(refusal(fp32, steps, gate, bool(source.finetune)))
+    elif options.precision == "auto":
+        say("int8 is not tried: it needs --calibration, photos like those the model will see")
     if options.precision in ("auto", "fp16"):
         steps.append(_half(fp32, proving, gate, work, say))
     return steps
@@ -159,22 +174,37 @@ def _half(
     proto = to_half(fp32.proto)
     if gate is None:
         candidate = Candidate(proto, card, None, {}, len(pack(proto, card)))
-        verdict = None
+        verdict = _as_fp32(fp32.proto, proto, proving)
+        say(f"fp16: {verdict.why}{'' if verdict.passed else ', refused'}")
     else:
         candidate = gate.look(proto, card)
         verdict = gate.judge(fp32, candidate)
-        say(f"fp16: {gate.said(verdict)}{'' if verdict.passed else ', refused'}")
+        say(f"fp16: {gate.said(verdict)}{'' if verdict.passed else f', refused: {verdict.why}'}")
     if why := beyond_half(fp32.proto, proving):
         say(f"fp16: {why}, refused")
         verdict = Verdict(False, why, verdict.figures if verdict else {})
     return Step("fp16", candidate, verdict, (), time_beside(fp32, candidate, proving[:1], work))
 
 
+def _as_fp32(
+    fp32: onnx.ModelProto, half: onnx.ModelProto, proving: npt.NDArray[np.uint8]
+) -> Verdict:
+    """Compare scores on noise and the drawn pattern, where there are no photos."""
+    both = [cpu_session(proto).run(["scores"], {"image": proving})[0] for proto in (fp32, half)]
+    worst = float(np.abs(both[0] - both[1]).max())
+    why = f"scores within {worst:.1e} of fp32 on noise, {_HALF_WITHIN:g} allowed"
+    return Verdict(worst <= _HALF_WITHIN, why, {"largest_score_difference": round(worst, 5)})
+
+
 def _refused(options: ExportOptions, fp32: Candidate, steps: list[Step], gate: Gate | None) -> str:
     if options.precision == "int8" and gate is not None:
-        return refusal(fp32, steps, gate)
-    why = steps[-1].verdict.why if steps[-1].verdict else ""
-    return f"fp16 does not pass the gate ({why}); take --precision fp32"
+        return refusal(fp32, steps, gate, options.finetune is not None)
+    verdict = steps[-1].verdict
+    why = verdict.why if verdict else ""
+    beside = ""
+    if gate is not None and verdict is not None and "agreement" in verdict.figures:
+        beside = f": {gate.said(verdict)}; fp32 {gate.headline(fp32.report)}"
+    return f"fp16 does not pass the gate ({why}){beside}; take --precision fp32"
 
 
 def _gate(
@@ -190,7 +220,7 @@ def _gate(
     if not val:
         return None
     # Only a run's own training photos are of the same kind as its val, and labelled.
-    own = source.trained_here and options.calibration is None
+    own = source.trained_here and options.calibration is None and options.evaluate is None
     lacking = max(0, _FEWEST_AT_THE_GATE - len(val)) if own else 0
     taken = {s.path for s in calibrating}
     added = calibration_samples([s for s in source.splits["train"] if s.path not in taken], lacking)

@@ -75,6 +75,11 @@ def read_run(path: Path) -> RunFolder:
     splits: dict[str, list[Sample]] = {"train": [], "val": [], "test": []}
     with (path / "split.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
+            if row.get("split") not in splits:
+                raise RunError(
+                    f"{path}: split.csv has a row whose split is none of {', '.join(splits)}: "
+                    f"{row.get('path')}"
+                )
             splits[row["split"]].append(Sample(path / row["path"], row["label"]))
     for split in ("train", "val"):
         if not splits[split]:

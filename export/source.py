@@ -99,15 +99,15 @@ def open_source(
         wanted = calibration_photos if judges else calibration_photos * _JUDGES // (_JUDGES - 1)
         splits["train"] = _calibration(calibration, labels, wanted, say)
     if evaluate is not None:
-        splits["val"] = readable(photos_in(evaluate, "--evaluate", labels), "--evaluate", say)
-        _warn_of_the_same(splits["train"], splits["val"], say)
+        splits["val"] = readable(photos_in(evaluate, "--evaluate", labels, say), "--evaluate", say)
+        _warn_of_the_same("--calibration", splits["train"], splits["val"], say)
     elif not judges and splits["train"]:
         splits["train"], splits["val"] = _parted(splits["train"])
         say(f"without --evaluate the gate looks at {len(splits['val'])} photos of --calibration")
     tuning: list[Sample] = []
     if finetune is not None:
-        tuning = readable(photos_in(finetune, "--finetune", labels), "--finetune", say)
-        _warn_of_the_same(tuning, splits["val"], say)
+        tuning = readable(photos_in(finetune, "--finetune", labels, say), "--finetune", say)
+        _warn_of_the_same("--finetune", tuning, splits["val"], say)
     return replace(opened, splits=splits, finetune=tuning)
 
 
@@ -119,8 +119,7 @@ def _run(path: Path, given: Description) -> Source:
             "other models"
         )
     run = read_run(path)
-    metrics = path / "metrics.json"
-    measured = json.loads(metrics.read_text("utf-8")) if metrics.is_file() else {}
+    measured = _measured(path / "metrics.json")
     return Source(
         load_keras(run.model_path),
         run.card,
@@ -132,6 +131,16 @@ def _run(path: Path, given: Description) -> Source:
         },
         trained_here=True,
     )
+
+
+def _measured(metrics: Path) -> Mapping[str, Any]:
+    if not metrics.is_file():
+        return {}
+    try:
+        measured: Mapping[str, Any] = json.loads(metrics.read_text("utf-8"))
+    except ValueError as error:
+        raise RunError(f"{metrics}: is damaged ({error}); restore it or remove it") from None
+    return measured
 
 
 def _foreign(path: Path, given: Description, say: Callable[[str], None]) -> Source:
@@ -148,7 +157,7 @@ def _foreign(path: Path, given: Description, say: Callable[[str], None]) -> Sour
 def _calibration(
     folder: Path, labels: tuple[str, ...], count: int, say: Callable[[str], None]
 ) -> list[Sample]:
-    chosen = calibration_samples(photos_in(folder, "--calibration", labels), count)
+    chosen = calibration_samples(photos_in(folder, "--calibration", labels, say), count)
     samples = readable(chosen, "--calibration", say)
     if len(samples) < _FEWEST_TO_CALIBRATE:
         raise OptionError(
@@ -165,7 +174,9 @@ def _parted(samples: list[Sample]) -> tuple[list[Sample], list[Sample]]:
     return [s for i, s in enumerate(mixed) if i % _JUDGES], mixed[::_JUDGES]
 
 
-def _warn_of_the_same(train: list[Sample], val: list[Sample], say: Callable[[str], None]) -> None:
+def _warn_of_the_same(
+    option: str, train: list[Sample], val: list[Sample], say: Callable[[str], None]
+) -> None:
     same = {s.path.resolve() for s in train} & {s.path.resolve() for s in val}
     if same:
-        say(f"{len(same)} photos both teach and judge; the gate is easier for that")
+        say(f"{option}: {len(same)} of its photos judge too; the gate is easier for that")

@@ -12,6 +12,7 @@ import numpy as np
 
 from edge_runtime.apps.ahead import ahead
 from edge_runtime.apps.progress import progress
+from edge_runtime.errors import OptionError
 from edge_runtime.media.image import read_for
 from edge_runtime.model.card import InputSpec
 from edge_runtime.model.preprocess import Image, preprocess
@@ -24,7 +25,7 @@ from train.errors import DataError, RunError
 from train.networks.backbones import check_backbone
 from train.networks.transfer import head_input, transfer_network
 
-__all__ = ["backbone_hash", "extract_features"]
+__all__ = ["backbone_hash", "extract_features", "seed_backbone"]
 
 _BATCH = 64
 _WORKERS = 2
@@ -59,10 +60,17 @@ def extract_features(
         RunError: Interrupted; what was done can be gone on from. Or another part is in the way.
     """
     check_backbone(backbone, weights, enlarged_px or size_px)
+    if output.resolve().is_relative_to(data.resolve()):
+        raise OptionError(
+            f"--output {output}: lies in --data {data}, whose folders are classes; choose a place "
+            "beside it"
+        )
     samples = scan(data)
     photos = [s.path.relative_to(data) for s in samples]
     spec = InputSpec(size_px, size_px)
     # Two classes of nothing: what follows the features is cut off.
+    if weights == "none":
+        seed_backbone()
     network = head_input(transfer_network(spec, 2, backbone, weights, enlarged_px))
     key = FeatureKey(backbone, backbone_hash(network), size_px, enlarged_px, weights)
     writer = FeatureWriter(output, key, photos, int(network.output_shape[-1]), resume)
@@ -97,10 +105,16 @@ def extract_features(
         say(f"left out, {problem.kind}: {problem.path}: {problem.detail}")
     if len(problems) > _SHOWN:
         say(f"left out: {len(problems) - _SHOWN} more")
-    if len(problems) == len(samples):
+    if not writer.kept:
+        writer.discard()
         raise DataError(f"{data}: none of its {len(samples)} files is a photo that can be read")
     count = writer.finish()
     say(f"wrote {output}: {count} photos, {network.output_shape[-1]} features each")
+
+
+def seed_backbone() -> None:
+    """Let the next random backbone be the one of all features made with `--weights none`."""
+    keras.utils.set_random_seed(0)
 
 
 def backbone_hash(network: keras.Model) -> str:

@@ -64,7 +64,7 @@ def plan_for(
     asked = (
         options.epochs, options.learning_rate, options.patience, options.schedule, options.ema
     )  # fmt: skip
-    if plan.frozen and options.weights == "none":
+    if plan.frozen and plan.weights != "none" and options.weights == "none":
         raise OptionError(
             f"--weights none: architecture {name} trains only what follows its backbone; take "
             "imagenet or a file"
@@ -105,13 +105,17 @@ def _on_features(
             f"--head: architecture {name} of {recipe.name} has no backbone that looks at whole "
             "photos"
         )
-    if options.backbone or options.size:
+    asked = options.backbone or features.backbone, options.size or features.size_px
+    if asked != (features.backbone, features.size_px):
         raise OptionError(
             f"--backbone, --size: {options.head} was made with {features.backbone} at "
-            f"{features.size_px} px; leave them away, or make other features"
+            f"{features.size_px} px; leave them away, or make others: python -m train features "
+            f"--data {options.data} --backbone {asked[0]} --size {asked[1]} --output NEW.npz"
         )
     return replace(
         plan,
+        # Random weights are the same again; a file's name may have changed.
+        weights="none" if features.given == "none" else plan.weights,
         backbone=features.backbone,
         size_px=features.size_px,
         enlarged_px=features.enlarged_px,

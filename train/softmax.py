@@ -14,7 +14,7 @@ from edge_runtime.model.card import InputSpec
 from train.data.batches import PhotoBatches
 from train.data.votes import giving_way
 from train.errors import DataError
-from train.features import backbone_hash
+from train.features import backbone_hash, seed_backbone
 from train.fit_photos import fit_photos
 from train.head import train_head
 from train.job import Job, Trained
@@ -34,12 +34,14 @@ def train_softmax(job: Job) -> Trained:
     """Train the plan's network; its last layer is a Dense softmax named `scores`."""
     plan, spec, classes = job.plan, job.spec, len(job.labels)
     keras.config.set_dtype_policy(choose_policy(job.options.precision, job.plan.depthwise))
+    if job.features is not None and plan.weights == "none":
+        seed_backbone()
     if plan.network is None:
         model = _transfer(plan, spec, classes, plan.weights)
     else:
         model = _built(plan.network, spec, classes)
     seconds = 0.0
-    learned = bool(plan.backbone) and plan.weights != "none"
+    learned = bool(plan.backbone) and (plan.weights != "none" or job.features is not None)
     if learned and not job.run.has_epoch:  # else the checkpoint holds the head too
         began = time.monotonic()
         freeze_backbone(model)
@@ -85,9 +87,9 @@ def _features(model: keras.Model, job: Job) -> npt.NDArray[np.float32]:
     if table.key.weights != backbone_hash(backbone):
         raise DataError(
             f"{table.path}: was made with other weights of {table.key.backbone}; name those with "
-            f"--weights, or make it again: {table.command}"
+            f"--weights, or make it again: {table.command(job.options.data)}"
         )
-    return table.of(taught)
+    return table.of(taught, job.options.data)
 
 
 def _built(

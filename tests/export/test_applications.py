@@ -36,6 +36,7 @@ NETWORKS: dict[str, tuple[str, int, dict[str, Any]]] = {
     "EfficientNet": ("EfficientNetB0", 48, {}),
     "Xception": ("Xception", 71, {}),
     "DenseNet": ("DenseNet121", 48, {}),
+    "ConvNeXt": ("ConvNeXtTiny", 32, {}),
     "NASNet": ("NASNetMobile", 48, {}),
 }
 

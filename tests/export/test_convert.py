@@ -129,6 +129,27 @@ def test_nearest_pixel_is_the_one_keras_takes_and_has_no_deprecated_name(size) -
     np.testing.assert_array_equal(said, np.asarray(model(photo)))
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+def test_grouped_convolutions_answer_as_keras_does(stride: int) -> None:
+    from export.convert import check_parity, keras_to_onnx
+
+    keras.utils.set_random_seed(0)
+    model = classifier(
+        layers.Rescaling(1 / 255),
+        layers.Conv2D(12, 3, padding="same", groups=3, strides=stride),
+        layers.Conv2D(8, 3, padding="same", groups=4),
+    )
+    proto = keras_to_onnx(model)
+    groups = [
+        attribute.i
+        for node in proto.graph.node if node.op_type == "Conv"
+        for attribute in node.attribute if attribute.name == "group"
+    ]  # fmt: skip
+    assert groups == [3, 4]
+    shape = (2, *model.input_shape[1:])
+    check_parity(model, proto, np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8))
+
+
 def test_layer_that_onnx_cannot_say_is_named() -> None:
     from export.convert import _expect_known_operators
     from export.errors import KerasError

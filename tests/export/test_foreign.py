@@ -237,6 +237,19 @@ def test_size_that_is_missing_or_another_is_refused(means_model, side, size, say
     assert refusal(means_model(side=side), replace(SAID, size=size)).startswith(says)
 
 
+def test_size_too_small_for_a_model_is_said() -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((None, None, 3)),
+            keras.layers.Conv2D(4, 5),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    text = refusal(model, replace(SAID, size=(2, 2)))
+    assert text.startswith("--size 2x2: colors.keras cannot look at pictures of it (")
+
+
 def test_size_that_is_the_models_own_may_be_said(means_model) -> None:
     model, _, _ = describe(means_model(side=8), replace(SAID, size=(8, 8)))
     assert model.input_shape == (None, 8, 8, 3)

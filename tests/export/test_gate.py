@@ -134,7 +134,9 @@ def test_one_photo_may_change_where_it_is_more_than_the_limit(
 def test_file_is_looked_at_as_a_device_would_run_it(
     color_photos: Path, classifier_proto, color_card: ModelCard, tmp_path: Path
 ) -> None:
-    samples = photos_in(color_photos, "--evaluate", LABELS)[10:14]  # two of blue, two of green
+    samples = photos_in(color_photos, "--evaluate", LABELS, print)[
+        10:14
+    ]  # two of blue, two of green
     samples.append(Sample(samples[0].path, "red"))  # a blue photo, said to be red
     evaluator = evaluator_for("classification", LABELS)
     proto = classifier_proto()

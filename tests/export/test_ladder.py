@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,12 +92,14 @@ def climbed(
 ) -> Callable[..., tuple[list[Any], list[str]]]:
     """Climb with limits; return the steps and the lines that were said."""
 
-    def run(max_drop: float, min_agreement: float) -> tuple[list[Any], list[str]]:
+    def run(
+        max_drop: float, min_agreement: float, finetune: Sequence[Sample] = ()
+    ) -> tuple[list[Any], list[str]]:
         evaluator = evaluator_for("classification", LABELS)
         gate = Gate(samples, evaluator, max_drop, min_agreement, tmp_path)
         fp32 = gate.look(proto, ModelCard("colors", "classification", LABELS, InputSpec(4, 4)))
         lines: list[str] = []
-        return ladder.climb(fp32, samples, gate, tmp_path, lines.append), lines
+        return ladder.climb(fp32, samples, gate, tmp_path, lines.append, finetune, 3), lines
 
     return run
 
@@ -162,6 +164,46 @@ def test_last_rungs_leave_the_layers_in_float_that_add_most_noise(climbed, tried
     assert last == [before - set(one.nodes_in_float), before - set(two.nodes_in_float)]
 
 
+def test_card_says_what_was_refused_before_and_why(climbed) -> None:
+    steps, lines = climbed(-1.0, 0.98)
+    assert "refused" not in steps[0].candidate.card.quantization
+    last = steps[-1].candidate.card.quantization["refused"]
+    assert list(last) == [step.name for step in steps[:-1]]
+    assert last[RUNGS[0].name].startswith("loses 0.00 points, -1.00 are allowed")
+    assert lines[0].endswith(f", refused: {last[RUNGS[0].name]}")
+
+
+def test_fine_tuning_comes_last_and_begins_with_what_came_nearest(
+    ladder, climbed, samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = []
+
+    def tuned(fp32, int8, photos, spec, epochs, say):
+        begun.append((photos, epochs))
+        return int8
+
+    monkeypatch.setattr(ladder, "fine_tuned", tuned)
+    steps, _ = climbed(-1.0, 0.98, samples[:5])
+    assert begun == [(samples[:5], 3)]
+    said = steps[-1].candidate.card.quantization
+    assert said["rung"] == steps[-1].name == f"{RUNGS[0].name}, fine-tuned"
+    assert said["fine_tuning"] == "3 epochs of 5 photos"
+    climbed(100.0, 0.0, samples[:5])
+    assert len(begun) == 1  # not where a rung passes
+
+
+def test_network_that_cannot_be_fine_tuned_is_said(
+    ladder, climbed, samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_):
+        raise ladder.FinetuneError("no way")
+
+    monkeypatch.setattr(ladder, "fine_tuned", refuse)
+    steps, lines = climbed(-1.0, 0.98, samples)
+    assert lines[-1] == "no fine-tuning: no way"
+    assert not steps[-1].name.endswith("fine-tuned")
+
+
 def test_refusal_names_limits_what_came_nearest_and_the_noisiest_layers(
     ladder, proto: onnx.ModelProto, samples: list[Sample], tmp_path: Path
 ) -> None:
@@ -178,11 +220,15 @@ def test_refusal_names_limits_what_came_nearest_and_the_noisiest_layers(
             for i in range(5)
         ]
         steps.append(ladder.Step(name, candidate, gate.judge(fp32, candidate), noise, {}))
-    text = ladder.refusal(fp32, steps, gate)
+    text = ladder.refusal(fp32, steps, gate, finetuned=False)
+    again = ladder.refusal(fp32, steps, gate, finetuned=True)
+    assert "; try --finetune with" in text
+    assert "try --finetune" not in again
+    assert "--finetune-epochs" in again
     assert text.startswith(
         "no int8 file keeps within 20.0 points and agreement 0.98 of fp32 (accuracy 1.0000, n 12);"
         " nearest: nearly, accuracy 0.7500, n 12 (-25.00 points), agreement 0.7500; most noise: "
-        "last 0, last 1, last 2; try "
+        "nearly 0, nearly 1, nearly 2; try "
     )
     for way in ("--calibration", "--max-drop", "--min-agreement", "--precision fp16 or fp32"):
         assert way in text

@@ -22,22 +22,40 @@ def touched(*names: str) -> list[Path]:
     return paths
 
 
-def test_photos_have_the_label_of_their_folder_and_those_outside_none() -> None:
-    red, deep, loose, upper = touched("red/1.png", "blue/x/2.jpeg", "3.png", "green/4.JPG")
-    touched("red/notes.txt", "green/5.gif")
-    assert photos_in(Path("photos"), "--evaluate", LABELS) == [
-        Sample(loose, ""),
+def test_photos_have_the_label_of_their_folder_and_those_outside_are_left_out() -> None:
+    red, deep, upper = touched("red/1.png", "blue/x/2.jpeg", "green/4.JPG")
+    touched("red/notes.txt", "green/5.gif", ".thumbs/1.png", "red/.2.png", "3.png")
+    lines: list[str] = []
+    assert photos_in(Path("photos"), "--evaluate", LABELS, lines.append) == [
         Sample(deep, "blue"),
         Sample(upper, "green"),
         Sample(red, "red"),
     ]
+    assert lines == ["--evaluate: left out 1 photos that lie beside the folders"]
+
+
+def test_photos_without_folders_have_no_label_and_links_are_followed() -> None:
+    (one,) = touched("1.png")
+    Path("these").symlink_to("photos")
+    assert photos_in(Path("photos"), "--evaluate", LABELS, print) == [Sample(one, "")]
+    assert photos_in(Path("these"), "--evaluate", LABELS, print) == [
+        Sample(Path("these/1.png"), "")
+    ]
+    Path("classes").mkdir()
+    Path("classes/red").symlink_to(Path("photos").resolve())
+    (found,) = photos_in(Path("classes"), "--evaluate", LABELS, print)
+    assert found == Sample(Path("classes/red/1.png"), "red")
 
 
 @pytest.mark.parametrize(
     ("there", "says"),
     [
         pytest.param((), "--calibration photos: no such folder", id="no folder"),
-        pytest.param(("red/a.txt",), "--calibration photos: no photo in it", id="no photo"),
+        pytest.param(
+            ("red/a.txt",),
+            "--calibration photos: no pictures found; looked for .bmp, .jpeg, .jpg, .png, .webp",
+            id="no photo",
+        ),
         pytest.param(
             ("red/a.png", "cat/b.png", "dog/c.png", "d.png"),
             "--calibration photos: has folders that are no labels of the model (cat, dog); it "
@@ -49,14 +67,14 @@ def test_photos_have_the_label_of_their_folder_and_those_outside_none() -> None:
 def test_folder_that_is_not_of_the_model_is_refused(there: tuple[str, ...], says: str) -> None:
     touched(*there)
     with pytest.raises(OptionError) as refused:
-        photos_in(Path("photos"), "--calibration", LABELS)
+        photos_in(Path("photos"), "--calibration", LABELS, print)
     assert str(refused.value) == says
 
 
 def test_of_many_classes_a_refusal_names_five() -> None:
     touched(*(f"other {i}/a.png" for i in range(7)))
     with pytest.raises(OptionError) as refused:
-        photos_in(Path("photos"), "--evaluate", tuple("abcdefg"))
+        photos_in(Path("photos"), "--evaluate", tuple("abcdefg"), print)
     assert "(other 0, other 1, other 2, other 3, other 4)" in str(refused.value)
     assert "it wants folders named a, b, c, d, e, ..., or" in str(refused.value)
 
@@ -64,7 +82,7 @@ def test_of_many_classes_a_refusal_names_five() -> None:
 def test_file_in_place_of_a_folder_is_refused() -> None:
     Path("a.png").touch()
     with pytest.raises(OptionError, match=r"--evaluate a\.png: no such folder"):
-        photos_in(Path("a.png"), "--evaluate", LABELS)
+        photos_in(Path("a.png"), "--evaluate", LABELS, print)
 
 
 def test_photos_that_cannot_be_read_are_left_out_and_counted(color_photos: Path) -> None:

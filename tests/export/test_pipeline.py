@@ -177,6 +177,63 @@ def test_fp32_export_keeps_float_weights(color_run: Path, tmp_path: Path) -> Non
 
 
 @QUIET
+@pytest.mark.parametrize("name", ["run/colors.onnx", "run/sub/colors.onnx", "colors.keras", "run"])
+def test_model_is_not_written_over(color_run: Path, name: str, monkeypatch, tmp_path: Path) -> None:
+    import shutil
+
+    from export.options import ExportOptions
+    from export.pipeline import export_model
+
+    monkeypatch.chdir(tmp_path)
+    run = shutil.copytree(color_run, tmp_path / "run")
+    before = (run / "model.keras").read_bytes()
+    with pytest.raises(OptionError, match=r"choose a place beside it$|a name ending in \.onnx$"):
+        export_model(Path("run"), Path(name), ExportOptions("fp32"), print)
+    assert (run / "model.keras").read_bytes() == before
+
+
+@QUIET
+def test_without_photos_fp16_is_compared_with_fp32_and_int8_is_not_tried(
+    color_run: Path, tmp_path: Path, monkeypatch
+) -> None:
+    from export import pipeline
+    from export.description import Description
+    from export.errors import AccuracyError
+    from export.options import ExportOptions
+
+    said = Description(
+        labels=("red", "green", "blue"), color="rgb", mean=(0.0,), scale=(1.0,), resize="stretch"
+    )
+    lines: list[str] = []
+    target = tmp_path / "colors.onnx"
+    options = ExportOptions("auto", described=said)
+    pipeline.export_model(color_run / "model.keras", target, options, lines.append)
+    assert open_session(target, SessionOptions("cpu")).card.precision == "fp16"
+    assert (
+        "int8 is not tried: it needs --calibration, photos like those the model will see" in lines
+    )
+    assert any(line.startswith("fp16: scores within ") for line in lines)
+    monkeypatch.setattr(pipeline, "_HALF_WITHIN", 0.0)
+    pipeline.export_model(color_run / "model.keras", target, options, lines.append)
+    assert open_session(target, SessionOptions("cpu")).card.precision == "fp32"
+    with pytest.raises(AccuracyError, match=r"^fp16 does not pass the gate \(scores within "):
+        pipeline.export_model(
+            color_run / "model.keras", target, replace(options, precision="fp16"), lines.append
+        )
+
+
+@QUIET
+def test_photos_given_to_judge_a_run_judge_alone(color_run, color_photos, tmp_path) -> None:
+    from export.options import ExportOptions
+    from export.pipeline import export_model
+
+    lines: list[str] = []
+    options = ExportOptions("int8", evaluate=color_photos, max_drop=100.0, min_agreement=0.0)
+    export_model(color_run, tmp_path / "colors.onnx", options, lines.append)
+    assert any(line.startswith("fp32 at the gate: ") and line.endswith("n 36") for line in lines)
+
+
+@QUIET
 def test_gate_that_cannot_be_passed_leaves_nothing_and_says_both_numbers(
     color_run: Path, tmp_path: Path
 ) -> None:
@@ -197,6 +254,19 @@ def test_unfinished_run_folder_is_refused(color_run: Path, tmp_path: Path) -> No
 
     with pytest.raises(RunError, match=r"no model\.keras; a run folder is what"):
         read_run(tmp_path)
+
+
+def test_split_nobody_knows_is_said(color_run: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from export.errors import RunError
+    from export.run_folder import read_run
+
+    copy = shutil.copytree(color_run, tmp_path / "run")
+    text = (copy / "split.csv").read_text().replace(",test", ",tset", 1)
+    (copy / "split.csv").write_text(text)
+    with pytest.raises(RunError, match=r"a row whose split is none of train, val, test: "):
+        read_run(copy)
 
 
 def test_moved_photo_is_named(color_run: Path, tmp_path: Path) -> None:

@@ -210,7 +210,9 @@ def test_photos_that_do_both_are_counted(opened, color_photos: Path) -> None:
         Path(name).symlink_to(color_photos)
     _, lines = opened(calibration=Path("these"), evaluate=Path("those"), count=9)
     (line,) = lines
-    assert line.startswith("9 photos both ")
+    assert line == "--calibration: 9 of its photos judge too; the gate is easier for that"
+    _, lines = opened(finetune=Path("these"), evaluate=Path("those"))
+    assert lines == ["--finetune: 36 of its photos judge too; the gate is easier for that"]
 
 
 def test_photos_without_folders_have_no_right_answers(opened, loose_photos: Path) -> None:
@@ -225,6 +227,13 @@ def test_photos_to_fine_tune_on_are_all_taken(opened, color_photos, loose_photos
     assert sizes(source) == {"train": 0, "val": 36, "test": 0}
     assert sorted(s.path for s in source.finetune) == sorted(loose_photos.iterdir())
     assert lines == []
+
+
+def test_damaged_figures_of_a_run_are_said(opened, run_folder: Path) -> None:
+    copy = shutil.copytree(run_folder, Path("run"))
+    (copy / "metrics.json").write_text('{"val": ')
+    with pytest.raises(RunError, match=r"^run/metrics\.json: is damaged \(.*restore it or remove"):
+        opened(copy, Description())
 
 
 def test_photos_of_a_run_are_replaced_by_those_given(opened, run_folder, color_photos) -> None:

@@ -42,7 +42,9 @@ def test_features_are_found_by_the_content_of_photos() -> None:
     assert not PART.exists()
     table = FeatureTable.read(OUT)
     assert table.key == KEY
-    np.testing.assert_array_equal(table.of(samples("c4", "c0", "c3")), VALUES[[4, 0, 3]])
+    np.testing.assert_array_equal(
+        table.of(samples("c4", "c0", "c3"), Path("photos")), VALUES[[4, 0, 3]]
+    )
     with np.load(OUT) as stored:
         assert stored["paths"].tolist() == ["cat/0.png", "cat/1.png", "cat/3.png", "cat/4.png"]
 
@@ -52,7 +54,7 @@ def test_photo_that_is_not_among_them_is_refused_with_the_command() -> None:
     add(to, 0, 5)
     to.finish()
     with pytest.raises(DataError) as refused:
-        FeatureTable.read(OUT).of(samples("c1", "changed", "new"))
+        FeatureTable.read(OUT).of(samples("c1", "changed", "new"), Path("my photos"))
     assert str(refused.value) == (
         "now/changed.png: is not in f.npz, or was changed since (and 1 more); make it again: "
         "python -m train features --data DIR --backbone mobilenet-0.25 --size 64 --enlarge 96 "

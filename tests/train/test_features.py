@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from edge_runtime.errors import OptionError
 from edge_runtime.model.card import InputSpec
 from edge_runtime.model.preprocess import preprocess
 from tests.command_line import failure
@@ -190,7 +192,8 @@ def test_features_of_other_weights_are_refused_with_the_command(
     says = failure(train("--head", OUT, "--weights", other))
     assert says.startswith("f.npz: was made with other weights of mobilenet-0.25; name those with")
     assert says.endswith(
-        f"--backbone mobilenet-0.25 --size 24 --enlarge 32 --weights {weights} --output f.npz"
+        ": rm f.npz; python -m train features --data photos --backbone mobilenet-0.25 --size 24 "
+        f"--enlarge 32 --weights {weights} --output f.npz"
     )
     assert not Path("run").exists()
 
@@ -213,7 +216,7 @@ def test_photo_changed_since_is_refused(data: Path, extract, train, photo, draw)
         (("--architecture", "seed"), "--head: architecture seed of pets has no backbone that"),
     ],
 )
-def test_option_that_features_say_already_is_refused(
+def test_option_that_features_contradict_is_refused(
     data: Path, extract, words: tuple[str, ...], says: str
 ) -> None:
     extract()
@@ -227,7 +230,45 @@ def test_folder_without_a_photo_has_no_features(extract) -> None:
         (DATA / kind / "x.jpg").write_text("no photo")
     with pytest.raises(DataError, match="none of its 2 files is a photo that can be read"):
         extract()
-    assert not OUT.exists()
+    assert list(Path().glob("f.npz*")) == []
+
+
+def test_option_that_says_what_features_say_is_taken(data: Path, extract, train) -> None:
+    extract()
+    assert train("--head", OUT, "--backbone", "mobilenet-0.25", "--size", SIZE).exit_code == 0
+
+
+def test_features_of_a_random_backbone_are_gone_on_with_and_trained_on(
+    data: Path, extract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody taught is at least always the same."""
+    from train import features
+
+    def interrupted(sample):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(features, "look", interrupted)
+        with pytest.raises(RunError, match="interrupted after 0 of 21"):
+            extract(weights="none")
+    keras.utils.set_random_seed(7)
+    extract(weights="none", resume=True)
+    line = ["pets", "--data", str(DATA), "--output", "run", "--head", str(OUT), "--seed", "5"]
+    for words in ([], ["--weights", "none"]):
+        shutil.rmtree("run", ignore_errors=True)
+        result = CliRunner().invoke(app, [*line, *words])
+        assert result.exit_code == 0, result.stderr
+    card = json.loads(Path("run/card.json").read_text())
+    assert card["provenance"]["weights"] == "none"
+
+
+def test_features_do_not_go_among_the_photos(data: Path, extract) -> None:
+    from train.features import extract_features
+
+    with pytest.raises(OptionError, match=r"^--output photos/f\.npz: lies in --data photos, whose"):
+        extract_features(
+            DATA, DATA / "f.npz", backbone="mobilenet-0.25", weights="none", size_px=32
+        )
 
 
 def test_hidden_layer_is_trained_on_features_too() -> None:

@@ -89,8 +89,12 @@ class FeatureTable:
         rows = {str(one): i for i, one in enumerate(content)}
         return cls(path, key, rows, np.asarray(values, np.float32))
 
-    def of(self, samples: Sequence[Sample]) -> Floats:
+    def of(self, samples: Sequence[Sample], data: Path) -> Floats:
         """Return the features of photos, float32 (n, C).
+
+        Args:
+            samples: Which.
+            data: Their folder, which the command to make them again names.
 
         Raises:
             DataError: A photo is not among them, or is not as it was.
@@ -100,24 +104,29 @@ class FeatureTable:
             raise DataError(
                 f"{missing[0]}: is not in {self.path}, or was changed since"
                 + (f" (and {len(missing) - 1} more)" if len(missing) > 1 else "")
-                + f"; make it again: {self.command}"
+                + f"; make it again: {self.command(data)}"
             )
         return self.values[[self.rows[s.content] for s in samples]]
 
-    @property
-    def command(self) -> str:
-        """What makes such a file."""
+    def command(self, data: Path) -> str:
+        """Return what makes such a file of a folder of photos again, in place of this one."""
         key = self.key
         enlarged = f" --enlarge {key.enlarged_px}" if key.enlarged_px else ""
         weights = "" if key.given == "imagenet" else f" --weights {shlex.quote(key.given)}"
         return (
-            f"python -m train features --data DIR --backbone {key.backbone} --size {key.size_px}"
-            f"{enlarged}{weights} --output {self.path}"
+            f"rm {self.path}; python -m train features --data {shlex.quote(str(data))} "
+            f"--backbone {key.backbone} --size {key.size_px}{enlarged}{weights} "
+            f"--output {self.path}"
         )
 
 
 class FeatureWriter:
-    """Writes features in the order of the photos; what an interrupted one wrote is gone on from."""
+    """Writes features in the order of the photos; what an interrupted one wrote is gone on from.
+
+    Attributes:
+        done: Photos looked at, earlier ones included.
+        kept: Those of them that have features.
+    """
 
     def __init__(
         self, path: Path, key: FeatureKey, photos: Sequence[Path], width: int, resume: bool
@@ -165,10 +174,10 @@ class FeatureWriter:
             write_whole(known, json.dumps(described).encode(), durable=True)
         self._values = (self._part / "values.f32").open("ab")
         self._rows = (self._part / "rows.jsonl").open("a+", encoding="utf-8")
-        self.done = self._whole_rows()
+        self.done, self.kept = self._whole_rows()
 
-    def _whole_rows(self) -> int:
-        """Cut off what an interruption left half; return how many photos are done."""
+    def _whole_rows(self) -> tuple[int, int]:
+        """Cut off what an interruption left half; return how many photos are done, and kept."""
         self._rows.seek(0)
         lines = [line for line in self._rows if line.endswith("\n")]
         size = 4 * self._width
@@ -182,7 +191,7 @@ class FeatureWriter:
             kept.append(line)
         self._values.truncate(seen * size)
         self._rows.truncate(sum(len(line.encode()) for line in kept))
-        return len(kept)
+        return len(kept), seen
 
     def add(self, photos: Sequence[Path], content: Sequence[str], values: Floats) -> None:
         """Add photos; of those without content there are no values.
@@ -206,6 +215,7 @@ class FeatureWriter:
                 "--resume"
             ) from None
         self.done += len(photos)
+        self.kept += len(values)
 
     def finish(self) -> int:
         """Write FEATURES.npz, remove the part, and return how many photos have features.
@@ -238,6 +248,11 @@ class FeatureWriter:
             ) from None
         shutil.rmtree(self._part)
         return len(rows)
+
+    def discard(self) -> None:
+        """Remove the part: there is nothing in it."""
+        self.close()
+        shutil.rmtree(self._part)
 
     def close(self) -> None:
         """Close the files; the part stays."""

@@ -60,6 +60,15 @@ def test_clear_face_and_what_is_next_to_nothing_get_one_look(frame) -> None:
     assert len(looks.shown) == 1
 
 
+@pytest.mark.parametrize(("side", "looks"), [(102, 2), (103, 1)])
+def test_face_of_a_fifth_of_the_window_is_near_enough(frame, side: int, looks: int) -> None:
+    """The window around 640x480 px is 640x512."""
+    network = Looks([(100, 100, 100 + side, 100 + side, 0.5)], [])
+    faces = CloserLook(network).detect(frame, 0.3)
+    assert len(network.shown) == looks
+    assert [face.score for face in faces] == ([] if looks == 2 else [0.5])
+
+
 def test_thorough_look_takes_what_is_next_to_nothing_for_possible(frame) -> None:
     looks = Looks([(300, 200, 340, 240, 0.2)], [(55.0, 40.0, 95.0, 80.0, 0.9)])
     (face,) = CloserLook(looks, thorough=True).detect(frame, 0.3)
