@@ -22,6 +22,8 @@ __all__ = ["measure_memory"]
 
 _SIZE_PX = 64
 _BATCH = 64
+_CALIBRATING = 256  # as `python -m export` takes
+_WAYS = 3  # the first rungs: minmax, percentile, entropy
 _SMALLER = 10  # times: what one more photo takes shows between the two
 _MEASURED = """
 import resource, subprocess, sys
@@ -43,7 +45,8 @@ def measure_memory(data: Path, files: int) -> dict[str, Any]:
         files: How many links.
 
     Returns:
-        Peaks in MiB, and bytes for each further photo, of each kind of work.
+        Peaks in MiB, and bytes for each further photo, of each kind of work; the peak of finding
+        int8 ranges in each way for a MobileNet at 224 px.
 
     Raises:
         RunError: A process failed.
@@ -57,6 +60,8 @@ def measure_memory(data: Path, files: int) -> dict[str, Any]:
             for kind, command in _commands(folder).items():
                 print(f"{kind}, {count} photos", file=sys.stderr)
                 peaks.setdefault(kind, {})[count] = _peak_mb(command)
+        print(f"calibration, {_CALIBRATING} photos", file=sys.stderr)
+        calibration = _peak_mb(_ourselves("calibrate", folder))
     return {
         "schema": 1,
         "command": "python -m benchmarks memory --data DIR",
@@ -70,6 +75,12 @@ def measure_memory(data: Path, files: int) -> dict[str, Any]:
             }
             for kind, of in peaks.items()
         },
+        "calibration": {
+            "network": "MobileNet 1.0 at 224 px",
+            "ways": "minmax, percentile, entropy",
+            "photos": _CALIBRATING,
+            "peak_mb": round(calibration, 1),
+        },
     }
 
 
@@ -82,6 +93,30 @@ def stream(folder: Path) -> None:
         for i in range(len(batches)):
             batches[i]
             step()
+
+
+def calibrate(folder: Path) -> None:
+    """Find the int8 ranges of a MobileNet nobody taught, by extremes, percentiles and entropy."""
+    import keras
+
+    from export.convert import keras_to_onnx
+    from export.evaluate import model_inputs
+    from export.quantize import RUNGS, Quantizer
+    from export.run_folder import Sample
+
+    image = keras.Input((224, 224, 3), dtype="uint8", name="image")
+    network = keras.applications.MobileNet(weights=None, classes=10)
+    model = keras.Model(image, network(keras.layers.Rescaling(1 / 127.5, -1)(image)))
+    photos = [Sample(s.path, s.label) for s in scan(folder)[:_CALIBRATING]]
+    with tempfile.TemporaryDirectory() as work:
+        quantizer = Quantizer(
+            keras_to_onnx(model),
+            lambda: model_inputs(photos, InputSpec(224, 224)),
+            len(photos),
+            Path(work),
+        )
+        for rung in RUNGS[:_WAYS]:
+            quantizer.quantize(rung)
 
 
 def _link(data: Path, folder: Path, count: int) -> None:
@@ -103,8 +138,12 @@ def _commands(folder: Path) -> dict[str, list[str]]:
         "training": [
             *train, "imagenette", *data, *size, *network, "--output", f"{folder}.run",
         ],
-        "streaming": [sys.executable, "-m", "benchmarks.memory", str(folder)],
+        "streaming": _ourselves("stream", folder),
     }  # fmt: skip
+
+
+def _ourselves(work: str, folder: Path) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.memory", work, str(folder)]
 
 
 def _peak_mb(command: list[str]) -> float:
@@ -116,4 +155,4 @@ def _peak_mb(command: list[str]) -> float:
 
 
 if __name__ == "__main__":
-    stream(Path(sys.argv[1]))
+    {"stream": stream, "calibrate": calibrate}[sys.argv[1]](Path(sys.argv[2]))

@@ -120,6 +120,8 @@ def webcam(
             "--blur unknown: no model here tells strangers from people it knows; add --gallery, "
             "or take --blur all"
         )
+    if blur == "unknown":
+        say("note: a stranger who looks enough like somebody known is shown; --blur all hides all")
     finder = None
     if blur != "none" or any(a.wants_faces for a in answerers):
         finder = open_detector(detector, options, say_once, thorough=False)

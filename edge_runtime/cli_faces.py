@@ -226,6 +226,8 @@ def verify(
     expect_embedding(session)
     finder = open_detector(detector, options, say_once)
     verdict = verify_photos(one, other, session, finder, threshold)
+    for note in verdict.notes:
+        say(f"note: {note}")
     if sys.stdout.isatty():
         answer = "the same person" if verdict.same else "two people"
         print(f"{answer}: cosine {verdict.cosine:.3f}, threshold {verdict.threshold:.3f}")

@@ -167,13 +167,13 @@ def _doubts(
     except OptionError:  # a model that states none says nothing of likeness
         return []
     others = before.without(name) if name in before.people else before
-    identifier = Identifier(session, others, threshold)
+    identifier = Identifier(session, others)
     own = np.concatenate([before.people[name], rows]) if name in before.people else rows
     for photo, row in zip(taken, rows, strict=True):
-        nearest = identifier.decide(row)
+        nearest = identifier.decide(row)  # among many, somebody always looks a little alike
         alike = np.sort(own @ row)[::-1][1:]  # without itself
         if nearest.label != "unknown" and (not len(alike) or alike[0] < nearest.score):
-            doubts.append(Doubt(photo, nearest.label, nearest.score, threshold))
+            doubts.append(Doubt(photo, nearest.label, nearest.score, identifier.threshold))
         elif len(alike) and alike[0] < threshold:
             doubts.append(Doubt(photo, "", float(alike[0]), threshold))
     return doubts

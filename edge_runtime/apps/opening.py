@@ -11,7 +11,7 @@ from edge_runtime.faces.detector import FaceDetector, OnnxFaceDetector
 from edge_runtime.faces.gallery import Gallery, weights_id
 from edge_runtime.faces.identifier import Identifier
 from edge_runtime.model.catalog import find_model
-from edge_runtime.model.classifier import Answerer, choose_labels
+from edge_runtime.model.classifier import BUILTIN, Answerer, choose_labels
 from edge_runtime.model.session import Session, SessionOptions, open_session
 
 __all__ = ["open_answerers", "open_detector", "open_model"]
@@ -103,6 +103,12 @@ def open_answerers(
         sessions.append(open_model(beside_faces, options, say))
     if known is None:
         return list(choose_labels(sessions, wanted))
+    own = next((label for label in wanted if label in (BUILTIN, *known.people)), None)
+    if own is not None:
+        raise OptionError(
+            f"--labels {own}: with --gallery faces are named from it; --labels narrows what other "
+            "models say"
+        )
     comparing = [s for s in sessions if "embedding" in s.outputs]
     if not comparing:
         raise OptionError("--gallery: none of the models compares faces; add --model faces")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.errors import ImageError
 from edge_runtime.faces.detector import FaceDetector
 from edge_runtime.faces.identifier import accept_above, embed_face
-from edge_runtime.faces.portrait import portrait_face
+from edge_runtime.faces.portrait import portrait_faces
+from edge_runtime.faces.quality import face_problem
 from edge_runtime.media.image import read_image
 from edge_runtime.model.session import Session
 
@@ -23,11 +25,13 @@ class Verdict:
         same: Whether the cosine reaches the threshold.
         cosine: Of the two faces' embeddings, -1 to 1.
         threshold: Which pairs of two people reach as seldom as was asked for.
+        notes: What makes a photo a bad witness, if anything, in words.
     """
 
     same: bool
     cosine: float
     threshold: float
+    notes: Sequence[str] = ()
 
 
 def verify_photos(
@@ -53,11 +57,16 @@ def verify_photos(
     if threshold is None:
         threshold = accept_above(session.card, 1)
     rows = []
+    notes: list[str] = []
     for path in (one, other):
         image = read_image(path).image_bgr
-        face = portrait_face(detector, image)
+        face, others = portrait_faces(detector, image)
         if face is None:
             raise ImageError(f"{path}: no face found; take a photo with a larger or clearer one")
+        if others:
+            notes.append(f"{path}: {1 + len(others)} faces; the largest was compared")
+        if problem := face_problem(image, face):
+            notes.append(f"{path}: {problem}")
         rows.append(embed_face(session, image, face))
     cosine = float(rows[0] @ rows[1])
-    return Verdict(cosine >= threshold, cosine, threshold)
+    return Verdict(cosine >= threshold, cosine, threshold, notes)

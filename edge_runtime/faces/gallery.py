@@ -237,7 +237,9 @@ class Gallery:
         """Return a name as it is in the gallery."""
         name = _joined(name)
         if name not in self.people:
-            alike = difflib.get_close_matches(name, self.people, 5, 0.5)
+            folded = {known.casefold(): known for known in self.people}
+            near = difflib.get_close_matches(name.casefold(), folded, 5, 0.5)
+            alike = [folded[one] for one in near]
             hint = (
                 f"did you mean {' or '.join(alike)}?"
                 if alike

@@ -49,8 +49,13 @@ def cosine_at(curve: Sequence[Sequence[float]], rate: float) -> float:
 
     Args:
         curve: Pairs of rate and cosine, see `impostor_curve`; one or more.
-        rate: Interpolated in its logarithm; beyond the curve's ends, the cosine there.
+        rate: Interpolated in its logarithm. Smaller ones than were measured are reached by the
+            straight line through the last two, up to 1; for larger ones it is the cosine of the
+            largest.
     """
     points = sorted((math.log(each), cosine) for each, cosine in curve)
     rates, cosines = zip(*points, strict=True)
+    if len(points) > 1 and math.log(rate) < rates[0]:
+        slope = (cosines[1] - cosines[0]) / (rates[1] - rates[0])
+        return min(1.0, float(cosines[0] + slope * (math.log(rate) - rates[0])))
     return float(np.interp(math.log(rate), rates, cosines))

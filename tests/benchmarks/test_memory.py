@@ -30,6 +30,13 @@ def _ran(code: str) -> Any:
     return lambda folder: {"work": [sys.executable, "-c", code, str(folder)]}
 
 
+@pytest.fixture(autouse=True)
+def _no_calibration(monkeypatch) -> None:
+    monkeypatch.setattr(
+        memory, "_ourselves", lambda work, folder: [sys.executable, "-c", f"print('{work}')"]
+    )
+
+
 def test_links_are_made_to_the_photos_in_turn_a_tenth_first(photos, monkeypatch, capfd) -> None:
     monkeypatch.setattr(memory, "_commands", _ran(
         "import sys, pathlib; f = pathlib.Path(sys.argv[1]);"
@@ -48,7 +55,9 @@ def test_memory_that_grows_with_the_photos_is_seen(photos, monkeypatch) -> None:
         "import sys, pathlib; n = len(list(pathlib.Path(sys.argv[1]).rglob('*.png')));"
         "held = b'x' * (n << 18)"
     ))  # fmt: skip
-    figures = measure_memory(photos, 400)["work"]["work"]
+    measured = measure_memory(photos, 400)
+    assert measured["calibration"]["peak_mb"] > 1
+    figures = measured["work"]["work"]
     assert figures["peak_mb"]["400"] > 100
     assert figures["more_bytes_a_photo"] == pytest.approx(2**18, rel=0.05)
 

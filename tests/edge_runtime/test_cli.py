@@ -629,6 +629,15 @@ def test_webcam_gives_labels_to_the_models_beside_the_gallery(
     assert {face["predictions"]["who"]["label"] for face in faces} == {"Ana", "unknown"}
 
 
+@pytest.mark.parametrize("label", ["Ana", "builtin"])
+def test_webcam_names_from_the_gallery_and_not_by_labels(
+    cli, two_people, identity_model, detector_model, label: str
+) -> None:
+    more = ["--gallery", "people.npz", "--labels", label]
+    message = failure(_webcam(cli, two_people, [identity_model], detector_model, *more), 2)
+    assert message.startswith(f"--labels {label}: with --gallery faces are named from it; ")
+
+
 def test_webcam_refuses_a_gallery_without_a_model_that_compares_faces(
     cli, two_people, face_model, detector_model
 ) -> None:

@@ -63,6 +63,11 @@ def test_gallery_refuses_who_is_not_there_and_leaves_the_file(cli, gallery, comm
     assert gallery.read_bytes() == before
 
 
+def test_gallery_knows_who_is_meant_whatever_the_case(cli, gallery) -> None:
+    message = failure(cli("gallery", "forget", gallery, "aNN"))
+    assert message.endswith("; did you mean Ana?")
+
+
 def test_gallery_refuses_a_name_that_is_taken(cli, gallery) -> None:
     message = failure(cli("gallery", "rename", gallery, "Ana", "zoë"))
     assert message.startswith("zoë: Zoë is there already")

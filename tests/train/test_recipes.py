@@ -323,6 +323,24 @@ def test_pets_recipe_fits_a_backbone_and_writes_a_whole_run_folder(
     assert {w.dtype for w in model.weights} == {"float32"}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["objects", "pets", "imagenette", "dogs"])
+def test_vgg16_takes_the_backbone_s_place(train, recipe: str, tmp_path: Path) -> None:
+    """As the notebooks had it, without ImageNet's weights, which are not at hand."""
+    classes = ("lying", "standing")
+    draw_class_folders(tmp_path / "data", 8, classes)
+    run = train(
+        recipe, tmp_path / "data", tmp_path / "run", architecture="transfer",
+        backbone="vgg16", weights="none", size=32, epochs=1, batch=4,
+    )  # fmt: skip
+    card = ModelCard.from_json((run / "card.json").read_text(), "card.json")
+    assert (card.provenance["backbone"], card.provenance["weights"]) == ("vgg16", "none")
+    model = keras.saving.load_model(run / "model.keras", compile=False)
+    scores = np.asarray(model(np.zeros((1, 32, 32, 3), np.uint8)))
+    assert scores.shape == (1, 2)
+    assert scores.sum() == pytest.approx(1, abs=1e-4)
+
+
 def test_pets_interrupted_and_gone_on_with_come_out_the_same(
     train, photo, tmp_path: Path, monkeypatch
 ) -> None:

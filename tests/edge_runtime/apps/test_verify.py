@@ -62,6 +62,13 @@ def test_threshold_is_that_for_one_comparison(compare, write_colors, identity_pr
     assert (verdict.same, verdict.threshold) == (True, 0.7)
 
 
+def test_photos_that_are_bad_witnesses_are_noted(compare, portrait) -> None:
+    verdict = compare([(8, 16, RED), (64, 80, GREEN)], [(64, 80, RED)])
+    assert verdict.notes[0] == "one.png: 2 faces; the largest was compared"
+    assert all("too dark or too pale" in note for note in verdict.notes[1:])  # of one color
+    assert len(verdict.notes) == 3
+
+
 def test_clear_face_goes_before_a_faint_one(compare) -> None:
     verdict = compare([(8, 16, DARKER), (64, 80, GREEN)], [(8, 16, GREEN)])
     assert verdict.cosine == pytest.approx(1, abs=1e-3)

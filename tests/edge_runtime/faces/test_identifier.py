@@ -182,7 +182,8 @@ def test_answer_before_is_kept_while_within_a_twentieth(ask, output, held, label
         pytest.param(1, 0.1, 0.2, id="its beginning"),
         pytest.param(1, 0.9, 0.2, id="before its beginning"),
         pytest.param(1000, 0.01, 0.55, id="its end"),
-        pytest.param(10**6, 0.01, 0.55, id="beyond its end"),
+        pytest.param(10**6, 0.01, 0.7, id="beyond its end, by its last slope"),
+        pytest.param(10**15, 0.01, 1.0, id="no cosine is larger"),
         pytest.param(0, 0.01, 0.3, id="nobody, as for one"),
     ],
 )
