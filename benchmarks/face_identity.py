@@ -20,8 +20,8 @@ from edge_runtime.media.image import read_image
 from edge_runtime.model.session import Session
 
 __all__ = [
-    "CHOOSE", "REPORT", "Embeddings", "Pair", "embed_photos", "identify_people", "people_of",
-    "read_pairs", "refuse_strangers", "verify_pairs",
+    "CHOOSE", "REPORT", "Embeddings", "Pair", "embed_photos", "identify_people", "name_by_default",
+    "people_of", "read_pairs", "refuse_strangers", "verify_pairs",
 ]  # fmt: skip
 
 CHOOSE, REPORT = 6, 7  # folds of LFW's pairs, from 0: the seventh and the eighth
@@ -197,6 +197,37 @@ def refuse_strangers(
             }
         )
     return curve
+
+
+def name_by_default(
+    rows: Embeddings,
+    people: Mapping[str, Sequence[Path]],
+    strangers: Sequence[Path],
+    enrolled: int,
+    threshold: float,
+) -> dict[str, Any]:
+    """Return what is said at one threshold of known faces, and of strangers.
+
+    Args:
+        rows: See `embed_photos`.
+        people: Photos by name, the first of each in the gallery.
+        strangers: Photos of nobody in it.
+        enrolled: Photos of each person in the gallery.
+        threshold: Cosine from which on a face is named.
+    """
+    known, asked = _gallery(rows, people, enrolled)
+    said = [(truth, known @ row) for truth, row in asked]
+    named = [(truth, int(c.argmax())) for truth, c in said if c.max() >= threshold]
+    right = sum(truth == name for truth, name in named)
+    taken = sum(float((known @ rows[p]).max()) >= threshold for p in strangers)
+    return {
+        "cosine": round(threshold, 4),
+        "known": len(said),
+        "named": round(right / len(said), 4),
+        "named_wrongly": round((len(named) - right) / len(said), 4),
+        "strangers": len(strangers),
+        "strangers_named": round(taken / len(strangers), 4),
+    }
 
 
 def _gallery(

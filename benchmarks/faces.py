@@ -18,6 +18,7 @@ from benchmarks.face_identity import (
     REPORT,
     embed_photos,
     identify_people,
+    name_by_default,
     people_of,
     read_pairs,
     refuse_strangers,
@@ -30,6 +31,7 @@ from edge_runtime.apps.progress import progress
 from edge_runtime.errors import InstallError
 from edge_runtime.faces.closer_look import CloserLook
 from edge_runtime.faces.detector import FaceDetector, OnnxFaceDetector
+from edge_runtime.faces.identifier import accept_above
 from edge_runtime.faces.opencv_detectors import HaarDetector, YuNetDetector
 from edge_runtime.measure.impostors import impostor_curve
 from edge_runtime.measure.machine import describe_machine
@@ -156,12 +158,17 @@ def _identity(session: Session, detector: FaceDetector | None, sets: FaceSets) -
     enrolled = {p for those in people for p in those[:_ENROLLED]}
     with progress(f"asking {session.card.name}", len(photos)) as step:
         rows = embed_photos(session, detector, photos, step, enrolled)
-    chosen = sorted(asked[CHOOSE])
+    chosen, strangers = sorted(asked[CHOOSE]), sorted(asked[REPORT])
+    said: dict[str, Any] = {}
+    if detector is not None:  # ours: it states a threshold
+        threshold = accept_above(session.card, _ENROLLED * len(held))
+        said["default"] = name_by_default(rows, held, strangers, _ENROLLED, threshold)
     return {
+        **said,
         "lfw_pairs": verify_pairs(rows, folds[CHOOSE], folds[REPORT]),
         "held": identify_people(rows, held, _ENROLLED),
         "orl": identify_people(rows, orl, _ENROLLED),
-        "strangers": refuse_strangers(rows, held, sorted(asked[REPORT]), _ENROLLED),
+        "strangers": refuse_strangers(rows, held, strangers, _ENROLLED),
         "impostors": impostor_curve(
             np.stack([rows[p] for p in chosen]), [p.parent.name for p in chosen]
         ),

@@ -109,8 +109,7 @@ def climb(
         except FinetuneError as error:
             say(f"no fine-tuning: {error}")
             return steps
-        described = {**nearest.candidate.card.quantization}
-        described.pop("refused", None)
+        described = nearest.candidate.card.quantization
         name = f"{nearest.name}, fine-tuned"
         said = {"rung": name, "fine_tuning": f"{epochs} epochs of {len(finetune)} photos"}
         tried(name, tuned, {**described, **said})

@@ -67,8 +67,19 @@ def telling(result: dict[str, Any]) -> list[str]:
             f"| {name} | " + " | ".join(f"{row['named']:.1%}" for row in r["strangers"]) + " |"
             for name, r in who.items()
         ),
+        "",
+        "As shipped, with the threshold it takes by itself there: "
+        + "; ".join(_default(name, r["default"]) for name, r in who.items() if "default" in r)
+        + ".",
     ]
     return [*lines, ""]
+
+
+def _default(name: str, said: dict[str, Any]) -> str:
+    return (
+        f"{name} names {said['named']:.1%} rightly and {said['named_wrongly']:.1%} wrongly, and "
+        f"{said['strangers_named']:.1%} of the strangers (cosine {said['cosine']:.3f})"
+    )
 
 
 def sizes(result: dict[str, Any]) -> list[str]:

@@ -117,6 +117,7 @@ def _section(name: str, result: dict[str, Any], baselines: list[tuple[str, dict[
         "data": origin.get("data"),
         "license of the data": origin.get("data_license"),
         "votes": origin.get("votes"),
+        "weights made by": _made_by(origin.get("weights_provenance", {})),
         "architecture": " ".join(
             str(origin[k]) for k in ("architecture", "backbone", "weights") if origin.get(k)
         ),
@@ -151,6 +152,13 @@ def _section(name: str, result: dict[str, Any], baselines: list[tuple[str, dict[
             "",
         ]
     return "\n".join(lines)
+
+
+def _made_by(origin: dict[str, Any]) -> str:
+    """Return what training the embedding took, from which a head alone was trained."""
+    if "command" not in origin:
+        return ""
+    return f"`{origin['command']}`, {origin['minutes']} minutes on {origin['machine']}"
 
 
 def _beside(name: str) -> list[tuple[str, str]]:

@@ -175,6 +175,7 @@ def _finish(
         "architecture": architecture,
         "backbone": plan.backbone or None,
         "weights": Path(plan.weights).name if plan.backbone else None,
+        "weights_provenance": exported_card(plan.weights).provenance if plan.exported else None,
         "epochs": None if plan.frozen else plan.epochs,
         "seed": options.seed,
         "temperature": round(found, 4),

@@ -6,6 +6,7 @@ import pytest
 from benchmarks.face_identity import (
     Pair,
     identify_people,
+    name_by_default,
     read_pairs,
     refuse_strangers,
     verify_pairs,
@@ -86,3 +87,15 @@ def test_known_faces_are_named_above_what_strangers_reach() -> None:
     assert 0.68 < first["cosine"] < np.cos(np.radians(45))
     assert first["named"] == pytest.approx(2 / 3, abs=1e-4)  # a's 80 is too far
     assert not more  # 20 strangers say nothing about one in a hundred
+
+
+def test_at_one_threshold_the_right_the_wrong_and_the_strangers_are_counted() -> None:
+    rows, people = _photos(a=[0, 10, 50, 80], b=[90, 30])
+    strangers = {Path(f"s{i}.jpg"): _at(v) for i, v in enumerate((45, 200, 100, 300))}
+    report = name_by_default({**rows, **strangers}, people, list(strangers), 1, 0.84)
+    assert report == {
+        "cosine": 0.84, "known": 4,
+        "named": 0.25,  # a's 10; its 80 is b's, as b's 30 is a's, and 50 is nobody's
+        "named_wrongly": 0.5,
+        "strangers": 4, "strangers_named": 0.25,
+    }  # fmt: skip

@@ -52,4 +52,4 @@ def test_three_files_of_a_run_are_scored_on_its_test_photos(
     }
     assert scales["naive"] == {1}
     assert max(scales["int8"]) > 1
-    assert figures["naive"]["bytes"] < figures["fp32"]["bytes"]
+    assert len({f["bytes"] for f in figures.values()}) == 3

@@ -53,7 +53,8 @@ def test_photos_without_folders_have_no_label_and_links_are_followed() -> None:
         pytest.param((), "--calibration photos: no such folder", id="no folder"),
         pytest.param(
             ("red/a.txt",),
-            "--calibration photos: no pictures found; looked for .bmp, .jpeg, .jpg, .png, .webp",
+            "--calibration photos: no pictures found; looked for .bmp, .jpeg, .jpg, .png, .tif, "
+            ".tiff, .webp",
             id="no photo",
         ),
         pytest.param(

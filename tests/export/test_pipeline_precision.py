@@ -128,9 +128,9 @@ def test_auto_takes_the_smallest_that_passes(
     assert session.card.precision == taken
     assert check_golden(session).passed
     assert session.card.metrics["val"][taken]["accuracy"] == 1.0
-    assert any(line.startswith("fp16: ") and line.endswith(", refused") for line in lines) == (
-        "fp16" not in passing
-    )
+    assert any(
+        line.startswith("fp16: ") and line.endswith(", refused: too coarse") for line in lines
+    ) == ("fp16" not in passing)
     assert any("no int8 file keeps within" in line for line in lines) == ("int8" not in passing)
     sizes = {"int8": 45_000, "fp16": 60_000, "fp32": 100_000}  # 23 thousand weights
     assert Path("out.onnx").stat().st_size < sizes[taken]
@@ -148,6 +148,9 @@ def test_auto_without_calibration_tries_no_int8(exported, wide, color_photos: Pa
     session, lines = exported(wide, evaluate=color_photos)
     assert session.card.precision == "fp16"
     assert not any("minmax" in line for line in lines)
+    assert "int8 is not tried: it needs --calibration, photos like those the model will see" in (
+        lines
+    )
 
 
 def test_precision_that_does_not_pass_is_refused_and_nothing_written(
@@ -188,6 +191,23 @@ def test_fp16_needs_no_photos(exported, small: Path) -> None:
     expected = powers / powers.sum()
     np.testing.assert_allclose(scores(session, (200, 100, 50)), expected, atol=2e-3)
     assert not any("gate" in line for line in lines)
+    (compared,) = (line for line in lines if line.startswith("fp16: "))
+    assert compared.endswith(" of fp32 on noise, 0.01 allowed")
+
+
+def test_without_photos_fp16_answers_as_fp32_or_is_not_taken(
+    exported, wide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, _ = exported(wide)
+    assert session.card.precision == "fp16"
+    monkeypatch.setattr("export.pipeline._HALF_WITHIN", 0.0)
+    session, lines = exported(wide)
+    assert session.card.precision == "fp32"
+    assert any(line.startswith("fp16: ") and line.endswith(", refused") for line in lines)
+    with pytest.raises(
+        AccuracyError, match=r"^fp16 does not pass the gate \(scores within .*fp32$"
+    ):
+        exported(wide, precision="fp16")
 
 
 def test_without_photos_the_self_test_is_a_drawn_picture(exported, small, wide) -> None:

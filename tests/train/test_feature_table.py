@@ -57,8 +57,8 @@ def test_photo_that_is_not_among_them_is_refused_with_the_command() -> None:
         FeatureTable.read(OUT).of(samples("c1", "changed", "new"), Path("my photos"))
     assert str(refused.value) == (
         "now/changed.png: is not in f.npz, or was changed since (and 1 more); make it again: "
-        "python -m train features --data DIR --backbone mobilenet-0.25 --size 64 --enlarge 96 "
-        "--output f.npz"
+        "rm f.npz; python -m train features --data 'my photos' --backbone mobilenet-0.25 --size 64 "
+        "--enlarge 96 --output f.npz"
     )
 
 
