@@ -65,6 +65,23 @@ def extract(weights: Path):
 
 
 @pytest.fixture
+def interrupted_at_once(extract, monkeypatch: pytest.MonkeyPatch):
+    """Extract as `extract` does, with Ctrl-C at the first of the photos of `data`."""
+    from train import features
+
+    def press(sample):
+        raise KeyboardInterrupt
+
+    def run(**changed: Any) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(features, "look", press)
+            with pytest.raises(RunError, match="interrupted after 0 of 21"):
+                extract(**changed)
+
+    return run
+
+
+@pytest.fixture
 def train(weights: Path):
     def run(*words: object) -> Any:
         line = ["pets", "--data", DATA, "--output", "run", "--weights", weights, *words]
@@ -239,18 +256,10 @@ def test_option_that_says_what_features_say_is_taken(data: Path, extract, train)
 
 
 def test_features_of_a_random_backbone_are_gone_on_with_and_trained_on(
-    data: Path, extract, monkeypatch: pytest.MonkeyPatch
+    data: Path, extract, interrupted_at_once
 ) -> None:
     """What nobody taught is at least always the same."""
-    from train import features
-
-    def interrupted(sample):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(features, "look", interrupted)
-        with pytest.raises(RunError, match="interrupted after 0 of 21"):
-            extract(weights="none")
+    interrupted_at_once(weights="none")
     keras.utils.set_random_seed(7)
     extract(weights="none", resume=True)
     line = ["pets", "--data", str(DATA), "--output", "run", "--head", str(OUT), "--seed", "5"]
@@ -291,17 +300,9 @@ def test_hidden_layer_is_trained_on_features_too() -> None:
 
 
 def test_extraction_of_a_folder_that_changed_is_not_gone_on_with(
-    data: Path, extract, monkeypatch: pytest.MonkeyPatch
+    data: Path, extract, interrupted_at_once
 ) -> None:
-    from train import features
-
-    def interrupted(sample):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(features, "look", interrupted)
-        with pytest.raises(RunError, match="interrupted after 0 of 21"):
-            extract()
+    interrupted_at_once()
     shutil.copy(data / "dark/1.png", data / "dark/new.png")
     with pytest.raises(RunError, match=r"f\.npz\.part: was begun with another photos; resume"):
         extract(resume=True)
