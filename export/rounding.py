@@ -25,6 +25,8 @@ __all__ = ["ROUNDING_PHOTOS", "round_weights"]
 ROUNDING_PHOTOS = 64  # more change nothing that can be measured
 _PATCHES = 128  # looked at in each photo
 _BATCH = 16
+# Weights whose errors the others learn of at once: a tenth of the time, and the same answer.
+_TOGETHER = 64
 _DAMPING = 0.01  # of the mean variance: what few photos say is not taken at its word
 
 Array = npt.NDArray[np.float32]
@@ -176,11 +178,15 @@ def _rounded(
     rounded = np.zeros_like(remaining)
     # The largest weight sets the scale, so it must stay where it is.
     fixed = np.abs(rows) >= largest[:, None]
-    for j in range(size):
-        whole = np.clip(np.round(remaining[:, j] / scale), -steps, steps)
-        rounded[:, j] = np.where(fixed[:, j], rows[:, j], whole * scale)
-        error = (remaining[:, j] - rounded[:, j]) / factor[j, j]
-        remaining[:, j + 1 :] -= error[:, None] * factor[j, j + 1 :]
+    for start in range(0, size, _TOGETHER):
+        end = min(start + _TOGETHER, size)
+        errors = np.empty((len(rows), end - start))
+        for j in range(start, end):
+            whole = np.clip(np.round(remaining[:, j] / scale), -steps, steps)
+            rounded[:, j] = np.where(fixed[:, j], rows[:, j], whole * scale)
+            errors[:, j - start] = (remaining[:, j] - rounded[:, j]) / factor[j, j]
+            remaining[:, j + 1 : end] -= np.outer(errors[:, j - start], factor[j, j + 1 : end])
+        remaining[:, end:] -= errors @ factor[start:end, end:]
     return rounded
 
 
