@@ -19,10 +19,10 @@ from edge_runtime.cli_models import add_model_commands
 from edge_runtime.cli_options import (
     Detector,
     Labels,
+    LiveThreshold,
     Model,
     Provider,
     Threads,
-    Threshold,
     end_rows,
     say,
     say_once,
@@ -70,7 +70,7 @@ def webcam(
     gallery: Annotated[
         Path | None, typer.Option(help="People to recognize; made by edge-run enroll.")
     ] = None,
-    threshold: Threshold = None,
+    threshold: LiveThreshold = None,
     blur: Annotated[
         str, typer.Option(help="Hide faces in all pictures: none, unknown, all.")
     ] = "none",
@@ -110,10 +110,15 @@ def webcam(
         raise OptionError("--threshold: is for people enrolled; name them with --gallery")
     if blur != "none" and detect_every > 1:
         raise OptionError("--blur: looks for faces in every frame; leave out --detect-every")
+    stills = Path(source).is_dir()
+    if stills and detect_every > 1:
+        raise OptionError(
+            "--detect-every: pictures of a folder have nothing to do with each other; leave it out"
+        )
     _expect_new_files(source, gallery, (record, events, still))
     answerers = open_answerers(
         model, labels, options, say_once,
-        beside_faces=_BESIDE_FACES, gallery=gallery, threshold=threshold,
+        beside_faces=_BESIDE_FACES, gallery=gallery, threshold=threshold, live=not stills,
     )  # fmt: skip
     if blur == "unknown" and not any(a.tells_strangers for a in answerers):
         raise OptionError(
@@ -124,7 +129,7 @@ def webcam(
         say("note: a stranger who looks enough like somebody known is shown; --blur all hides all")
     finder = None
     if blur != "none" or any(a.wants_faces for a in answerers):
-        finder = open_detector(detector, options, say_once, thorough=False)
+        finder = open_detector(detector, options, say_once, thorough=stills)
     opened = open_source(source)
     try:
         outputs = WebcamOutputs(

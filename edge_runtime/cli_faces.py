@@ -30,6 +30,11 @@ __all__ = ["add_face_commands"]
 
 _NO_LIVENESS = "a photo of somebody passes for them: there is no check whether a face is alive"
 
+_GALLERY_HELP = """See and change who is in a gallery.
+
+Example: edge-run gallery list people.npz
+"""
+
 _MODEL, _DETECTOR = "faces", "detector"
 
 _File = Annotated[Path, typer.Argument(help="The gallery, .npz.")]
@@ -39,11 +44,11 @@ def add_face_commands(app: typer.Typer) -> None:
     """Add the commands to a command line."""
     for command in (detect, enroll, identify, verify):
         app.command()(command)
-    people = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    people = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=_GALLERY_HELP)
     people.command("list")(list_people)
     people.command()(rename)
     people.command()(forget)
-    app.add_typer(people, name="gallery", help="See and change who is in a gallery.")
+    app.add_typer(people, name="gallery")
 
 
 def detect(
@@ -134,8 +139,9 @@ def enroll(
     forget += [] if detector == _DETECTOR else ["--detector", detector]
     for doubt in done.doubts:
         say(f"look at this: {_doubted(doubt, name, [*forget, str(gallery), name])}")
+    known = f" ({done.known} of them known before)" if done.known else ""
     print(
-        f"{name}: {len(done.taken)} photo(s) taken, {done.photos} in all; "
+        f"{name}: {len(done.taken)} photo(s) taken{known}, {done.photos} in all; "
         f"{done.people} people in {gallery}"
     )
     if done.people == 1 and done.photos == len(done.taken):

@@ -14,8 +14,8 @@ import typer
 from edge_runtime.errors import SourceError
 
 __all__ = [
-    "Detector", "GalleryFile", "Labels", "Model", "Provider", "Threads", "Threshold", "end_rows",
-    "number", "say", "say_once",
+    "Detector", "GalleryFile", "Labels", "LiveThreshold", "Model", "Provider", "Threads",
+    "Threshold", "end_rows", "number", "say", "say_once",
 ]  # fmt: skip
 
 
@@ -42,14 +42,24 @@ Detector = Annotated[
     str, typer.Option(help="Face detector: a shipped name, a model file, yunet or haar.")
 ]
 GalleryFile = Annotated[Path, typer.Option(help="File of the people to recognize, .npz.")]
+_SAME_FROM = "Cosine from which on two faces are one person's; by default the one at which "
 Threshold = Annotated[
     float | None,
     typer.Option(
         min=-1.0,
         max=1.0,
         callback=number,
-        help="Cosine from which on two faces are one person's; by default the one at which 1% of "
-        "strangers are taken for somebody.",
+        help=_SAME_FROM + "1% of strangers are taken for somebody, in varied photos.",
+    ),
+]
+LiveThreshold = Annotated[
+    float | None,
+    typer.Option(
+        min=-1.0,
+        max=1.0,
+        callback=number,
+        help=_SAME_FROM + "0.1% of strangers' faces are taken for somebody, in varied photos; in "
+        "one room they are more.",
     ),
 ]
 

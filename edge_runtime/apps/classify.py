@@ -131,9 +131,11 @@ def _answer(
             }
             if with_faces:
                 face = prepared.faces[index]
+                # A face that fills its picture was found with a border around it.
+                edges = np.array([prepared.width_px, prepared.height_px] * 2, np.float32)
                 filled |= {
                     "face_index": index,
-                    "box": [round(float(v), 1) for v in face.box],
+                    "box": [round(float(v), 1) for v in np.clip(face.box, 0, edges)],
                     "face_score": round(face.score, 4),
                 }
             rows.append(filled)

@@ -48,6 +48,7 @@ class Enrollment:
         taken: Photos whose face was taken.
         refused: Photos that were not, each with the reason.
         doubts: Those taken that may show somebody else.
+        known: How many of them the gallery had already.
         photos: How many faces the gallery has of this person now.
         people: How many people it has.
     """
@@ -55,6 +56,7 @@ class Enrollment:
     taken: list[Path]
     refused: list[tuple[Path, str]]
     doubts: list[Doubt]
+    known: int
     photos: int
     people: int
 
@@ -106,10 +108,18 @@ def enroll_person(
             f"{name}: none of {len(photos)} photo(s) can be used; the first, {refused[0][0]}: "
             f"{refused[0][1]}"
         )
-    # Read again: another enrollment may have ended meanwhile.
-    after = change_gallery(path, lambda: _open(path, session).enrolled(name, np.stack(rows)))
+    had = 0
+
+    def enrolled() -> Gallery:
+        nonlocal had
+        now = _open(path, session)  # read again: another enrollment may have ended meanwhile
+        had = len(now.people.get(name, ()))
+        return now.enrolled(name, np.stack(rows))
+
+    after = change_gallery(path, enrolled)
     doubts = _doubts(name, taken, np.stack(rows), before, session)
-    return Enrollment(taken, refused, doubts, len(after.people[name]), len(after.people))
+    has = len(after.people[name])
+    return Enrollment(taken, refused, doubts, had + len(taken) - has, has, len(after.people))
 
 
 def forget_photos(

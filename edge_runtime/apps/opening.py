@@ -11,7 +11,12 @@ from edge_runtime.faces.detector import FaceDetector, OnnxFaceDetector
 from edge_runtime.faces.gallery import Gallery, weights_id
 from edge_runtime.faces.identifier import Identifier
 from edge_runtime.model.catalog import find_model
-from edge_runtime.model.classifier import BUILTIN, Answerer, choose_labels
+from edge_runtime.model.classifier import (
+    BUILTIN,
+    Answerer,
+    choose_labels,
+    expect_different_names,
+)
 from edge_runtime.model.session import Session, SessionOptions, open_session
 
 __all__ = ["open_answerers", "open_detector", "open_model"]
@@ -78,6 +83,7 @@ def open_answerers(
     beside_faces: str = "",
     gallery: Path | None = None,
     threshold: float | None = None,
+    live: bool = False,
 ) -> list[Answerer]:
     """Open models, narrow their answers, and let one of them name the people of a gallery.
 
@@ -88,10 +94,11 @@ def open_answerers(
         say: See `open_model`.
         beside_faces: Model that is run too where the only one named tells who somebody is.
         gallery: File of enrolled people.
-        threshold: See `Identifier`.
+        threshold: See `Identifier`, as `live`.
+        live: The faces are those of a camera or clip.
 
     Raises:
-        OptionError: The labels fit no model, or no model compares faces.
+        OptionError: The labels fit no model, no model compares faces, or two are named alike.
         EdgeError: See `open_model`.
     """
     wanted = [label.strip() for label in labels.split(",") if label.strip()]
@@ -101,6 +108,7 @@ def open_answerers(
     sessions = [open_model(name, options, say) for name in names]
     if beside_faces and [s.card.task for s in sessions] == ["identity"]:
         sessions.append(open_model(beside_faces, options, say))
+    expect_different_names(sessions)
     if known is None:
         return list(choose_labels(sessions, wanted))
     own = next((label for label in wanted if label in (BUILTIN, *known.people)), None)
@@ -114,7 +122,7 @@ def open_answerers(
         raise OptionError("--gallery: none of the models compares faces; add --model faces")
     made_by = [s for s in comparing if weights_id(s.card) == known.weights]
     naming = (made_by or comparing)[0]
-    identifier = Identifier(naming, known, threshold, str(gallery))
+    identifier = Identifier(naming, known, threshold, str(gallery), live)
     others = [s for s in sessions if s is not naming]
     answers = iter(choose_labels(others, wanted))
     return [identifier if s is naming else next(answers) for s in sessions]

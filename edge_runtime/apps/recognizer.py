@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edge_runtime.faces.cadence import Cadence
 from edge_runtime.faces.detector import FaceDetector
 from edge_runtime.faces.smoothing import SteadyAnswers
-from edge_runtime.faces.tracker import TrackedFace, Tracker, doubles
+from edge_runtime.faces.tracker import TrackedFace, Tracker, overlap
 from edge_runtime.media.sources import Frame
 from edge_runtime.model.classifier import Answerer, Prediction
 
@@ -77,8 +77,9 @@ class Recognizer:
         if self._detector is not None and self._cadence.due():
             found = self._detector.detect(frame.image_bgr, self._detector.faint)
             tracked = self._tracker.update(found, frame.time_s)
+            # Whoever is half behind somebody known, and no track of their own, is hidden too.
             self._faint = [
-                face.box for face in found if not any(doubles(face, t.face) for t in tracked)
+                face.box for face in found if not any(overlap(face, t.face) for t in tracked)
             ]
             detected_s = time.monotonic() - began
         elif self._detector is not None:

@@ -42,7 +42,9 @@ _DAMAGE = (
     GalleryError, ValueError, KeyError, TypeError, EOFError, OSError, RuntimeError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
-_SAME_PHOTO = 0.9999  # cosine; the same face in another photo stays below 0.99
+# Cosines; the same face in another photo stays below 0.99. A photo that is to be forgotten may have
+# been enrolled on a machine that rounds otherwise.
+_SAME_PHOTO, _THAT_PHOTO = 0.9999, 0.999
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class Gallery:
             GalleryError: It cannot be read, is cut short, or is no gallery.
         """
         try:
+            if path.exists() and not (path.is_file() or path.is_dir()):
+                raise GalleryError(f"{path}: is no plain file; name a gallery, .npz")
             data = path.read_bytes()
         except FileNotFoundError:
             raise GalleryError(
@@ -167,11 +171,14 @@ class Gallery:
         unit = np.allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-3)
         if not len(embeddings) or embeddings.shape[1:] != known.shape[1:] or not unit:
             raise ValueError(f"expected rows of unit length like the gallery's {known.shape[1:]}")
-        rows = list(self.people.get(name, ()))
+        before = self.people.get(name, embeddings[:0])
+        rows = np.concatenate([before, embeddings]).astype(np.float32)
+        count = len(before)
         for row in embeddings:
-            if not rows or float((np.stack(rows) @ row).max()) < _SAME_PHOTO:
-                rows.append(row)
-        return self._with({**self.people, name: np.stack(rows).astype(np.float32)})
+            if not count or float((rows[:count] @ row).max()) < _SAME_PHOTO:
+                rows[count] = row
+                count += 1
+        return self._with({**self.people, name: rows[:count].copy()})
 
     def renamed(self, old: str, new: str) -> Gallery:
         """Return a gallery in which somebody has another name, at the same place.
@@ -212,9 +219,9 @@ class Gallery:
         rows = self.people[name]
         cosines = rows @ embeddings.T
         for photo, nearest in zip(where, cosines.max(axis=0), strict=True):
-            if nearest < _SAME_PHOTO:
+            if nearest < _THAT_PHOTO:
                 raise GalleryError(f"{photo}: is none of the photos of {name}")
-        kept = rows[cosines.max(axis=1) < _SAME_PHOTO]
+        kept = rows[cosines.max(axis=1) < _THAT_PHOTO]
         return self._with({**self.people, name: kept}) if len(kept) else self.without(name)
 
     def _with(self, people: dict[str, Floats]) -> Gallery:

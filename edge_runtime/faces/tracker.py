@@ -10,9 +10,12 @@ import numpy.typing as npt
 
 from edge_runtime.faces.boxes import FaceBox, iou
 
-__all__ = ["TrackedFace", "Tracker", "doubles"]
+__all__ = ["TrackedFace", "Tracker", "doubles", "overlap"]
 
 _FORGET_AFTER_S = 1.5
+_FAINT_S = 2.0  # since it was last clear: what stays faint for longer may never have been a face
+_MISSED_S = 0.3  # a face missed for longer is known again only by a clear one
+_AHEAD_S = 0.6  # a constant speed is no guess for longer
 _MIN_IOU = 0.2
 _MAX_CENTER_SHIFT = 0.8  # of the face's size, between two sightings
 _MAX_SIZE_RATIO = 1.8
@@ -37,10 +40,11 @@ class _Track:
     id: int
     face: FaceBox
     seen_s: float
+    clear_s: float  # when its score last was enough for a new face
     velocity: tuple[float, float] | None = None  # pixels per second, once it was seen twice
 
     def expected_shift(self, now_s: float) -> npt.NDArray[np.float32]:
-        ahead = min(now_s - self.seen_s, 0.3)  # a constant speed is no guess for longer
+        ahead = min(now_s - self.seen_s, _AHEAD_S)
         return np.asarray(self.velocity or (0.0, 0.0), np.float32) * ahead
 
     def expected(self, now_s: float) -> FaceBox:
@@ -53,7 +57,8 @@ class Tracker:
     """Gives each face an id; the only state is the faces seen lately.
 
     A new face must be clear, a known one may be faint for a while (ByteTrack's two thresholds): a
-    hand before the mouth does not end a track, and a pattern on a shirt does not start one.
+    hand before the mouth does not end a track, and a pattern on a shirt does not start one, nor go
+    on as one for more than two seconds.
     """
 
     def __init__(self, sure: float) -> None:
@@ -74,13 +79,14 @@ class Tracker:
             The faces that belong to a track, a new one from its first frame, in order of id.
         """
         self._tracks = [t for t in self._tracks if now_s - t.seen_s <= _FORGET_AFTER_S]
-        self._updated_s = now_s
         pairs = sorted(
             (-likeness, ti, fi)
             for ti, track in enumerate(self._tracks)
             for fi, face in enumerate(faces)
-            if (likeness := _likeness(track, face, now_s)) > 0
+            if (face.score >= self._sure or self._may_be_faint(track, now_s))
+            and (likeness := _likeness(track, face, now_s)) > 0
         )
+        self._updated_s = now_s
         taken_tracks: set[int] = set()
         taken_faces: set[int] = set()
         seen: list[TrackedFace] = []
@@ -90,16 +96,23 @@ class Tracker:
             taken_tracks.add(ti)
             taken_faces.add(fi)
             _follow(self._tracks[ti], faces[fi], now_s)
+            if faces[fi].score >= self._sure:
+                self._tracks[ti].clear_s = now_s
             seen.append(TrackedFace(self._tracks[ti].id, faces[fi]))
         for fi, face in enumerate(faces):
             if fi in taken_faces or face.score < self._sure:
                 continue
             if any(doubles(face, s.face) for s in seen):
                 continue
-            self._tracks.append(_Track(self._next_id, face, now_s))
+            self._tracks.append(_Track(self._next_id, face, now_s, now_s))
             seen.append(TrackedFace(self._next_id, face))
             self._next_id += 1
         return sorted(seen, key=lambda s: s.track)
+
+    def _may_be_faint(self, track: _Track, now_s: float) -> bool:
+        """Return whether a faint face is enough to continue a track."""
+        missed = track.seen_s < self._updated_s and now_s - track.seen_s > _MISSED_S
+        return not missed and now_s - track.clear_s <= _FAINT_S
 
     def cut(self) -> None:
         """Begin a new scene: whoever comes next is somebody new; ids are not used again."""
@@ -149,9 +162,14 @@ def _follow(track: _Track, face: FaceBox, now_s: float) -> None:
     track.face, track.seen_s = face, now_s
 
 
+def overlap(a: FaceBox, b: FaceBox) -> bool:
+    """Return whether two boxes are of about the same place."""
+    return float(iou(a.box[None], b.box[None])[0, 0]) >= _SAME_FACE_IOU
+
+
 def doubles(a: FaceBox, b: FaceBox) -> bool:
     """Return whether two boxes are most likely of one face."""
-    if float(iou(a.box[None], b.box[None])[0, 0]) >= _SAME_FACE_IOU:
+    if overlap(a, b):
         return True
     x, y = a.center
     return bool(b.box[0] <= x <= b.box[2] and b.box[1] <= y <= b.box[3])

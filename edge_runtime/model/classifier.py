@@ -14,7 +14,10 @@ from edge_runtime.model.card import RejectOn
 from edge_runtime.model.preprocess import Image, preprocess
 from edge_runtime.model.session import Session
 
-__all__ = ["BUILTIN", "Answerer", "Classifier", "Prediction", "best_or_held", "choose_labels"]
+__all__ = [
+    "BUILTIN", "Answerer", "Classifier", "Prediction", "best_or_held", "choose_labels",
+    "expect_different_names",
+]  # fmt: skip
 
 # What --labels calls the people a face model came with.
 BUILTIN = "builtin"
@@ -22,6 +25,9 @@ BUILTIN = "builtin"
 Floats = npt.NDArray[np.float32]
 
 _HELD = 0.1  # probability less than a new answer needs, for one that was given a frame ago
+# Of the best one's probability: among 144 people several share it, a little more or less each
+# frame, so another name must be twice as likely.
+_NAME_HELD = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +59,11 @@ class Prediction:
 
     def top(self, k: int) -> list[tuple[str, float]]:
         """Return the k best labels with their scores, best first, before any rejection."""
-        order = np.argsort(-self.scores, kind="stable")[: max(1, k)]
+        k = min(max(1, k), len(self.scores))
+        # All that reach the k-th best, so that of equals the first come first; not all are sorted.
+        least = np.partition(self.scores, -k)[-k] if k else 0.0
+        likely = np.flatnonzero(self.scores >= least)
+        order = likely[np.argsort(-self.scores[likely], kind="stable")][:k]
         return [(self.labels[i], round(float(self.scores[i]), 4)) for i in order]
 
 
@@ -183,7 +193,8 @@ class Classifier:
         output, cosines = output[: len(self.labels)], output[len(self.labels) :]
         reject = self.session.card.reject
         below = reject.below if reject is not None and reject.on == "probability" else 0.0
-        best, below = best_or_held(output, self.labels, held, below, _HELD)
+        slack = max(_HELD, _NAME_HELD * float(output.max())) if self._compares else _HELD
+        best, below = best_or_held(output, self.labels, held, below, slack)
         label, score = self.labels[best], float(output[best])
         stranger = self._compares and reject is not None and cosines[best] < reject.below
         if self._knows_nobody or stranger:
@@ -228,7 +239,20 @@ def choose_labels(sessions: Sequence[Session], labels: Sequence[str]) -> list[Cl
     With several models the labels are meant for those that know them; the others keep theirs.
 
     Raises:
-        OptionError: Two models are named alike, or no model knows all the labels.
+        OptionError: No model knows all the labels.
+    """
+    knows = [set(labels) <= set(s.card.labels) or _names_builtin(s, labels) for s in sessions]
+    return [
+        Classifier(s, labels if known or not any(knows) else None)
+        for s, known in zip(sessions, knows, strict=True)
+    ]
+
+
+def expect_different_names(sessions: Sequence[Session]) -> None:
+    """Refuse models whose answers would have the same key.
+
+    Raises:
+        OptionError: Two are named alike.
     """
     names = [s.card.name for s in sessions]
     if len(set(names)) < len(names):
@@ -236,11 +260,6 @@ def choose_labels(sessions: Sequence[Session], labels: Sequence[str]) -> list[Cl
             f"--model: two of the models are named alike ({', '.join(names)}); their answers "
             "could not be told apart"
         )
-    knows = [set(labels) <= set(s.card.labels) or _names_builtin(s, labels) for s in sessions]
-    return [
-        Classifier(s, labels if known or not any(knows) else None)
-        for s, known in zip(sessions, knows, strict=True)
-    ]
 
 
 def _names_builtin(session: Session, labels: Sequence[str] | None) -> bool:

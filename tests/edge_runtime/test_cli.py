@@ -1007,6 +1007,21 @@ def test_two_models_of_one_name_are_refused(cli, color_model) -> None:
     assert message.startswith("--model: two of the models are named alike (colors, colors)")
 
 
+def test_model_named_as_the_one_that_names_from_the_gallery_is_refused(
+    cli, two_people, identity_model, detector_model
+) -> None:
+    models, more = [identity_model] * 2, ["--gallery", "people.npz"]
+    message = failure(_webcam(cli, two_people, models, detector_model, *more), 2)
+    assert message.startswith("--model: two of the models are named alike (who, who)")
+
+
+def test_pictures_of_a_folder_are_all_looked_at_for_faces(
+    cli, photos, face_model, detector_model
+) -> None:
+    message = failure(_webcam(cli, photos, [face_model], detector_model, "--detect-every", 3), 2)
+    assert message.startswith("--detect-every: pictures of a folder have nothing to do with each")
+
+
 def test_two_outputs_in_one_file_are_refused(cli, color_model) -> None:
     options = ["--model", color_model, "--source", "demo", "--no-window"]
     message = failure(cli("webcam", *options, "--events", "x.mp4", "--record", "./x.mp4"), 2)

@@ -54,7 +54,7 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 
 def test_first_enrollment_makes_the_gallery(enroll, photo) -> None:
     photos = [photo("red", tone) for tone in (60, 80, 120)]
-    assert enroll("Ana", *photos) == Enrollment(photos, [], [], photos=3, people=1)
+    assert enroll("Ana", *photos) == Enrollment(photos, [], [], known=0, photos=3, people=1)
     gallery = Gallery.load(FILE)
     assert (gallery.model, gallery.weights) == ("who", "a" * 64)
     # Half of the face has green of the tone, so its mean is (255, tone / 2, 0) before scaling. It
@@ -78,7 +78,7 @@ def test_next_person_and_more_photos_are_added(enroll, photo) -> None:
 def test_same_photo_again_is_taken_and_not_kept_twice(enroll, photo) -> None:
     enroll("Ana", photo("red"))
     done = enroll("Ana", photo("red"), photo("red", name="copy.png"))
-    assert (len(done.taken), done.photos, done.doubts) == (2, 1, [])
+    assert (len(done.taken), done.known, done.photos, done.doubts) == (2, 2, 1, [])
     assert _saved() == {"Ana": 1}
 
 

@@ -151,7 +151,31 @@ def test_face_that_leaves_the_picture_between_two_looks_does_no_harm(mood, scene
     assert [list(_boxes(s)) for s in seen[:7]] == [[1]] * 7
 
 
+class Crowd(Script):
+    """A detector that finds the same boxes, each with its score, in every look."""
+
+    def __init__(self, *faces: tuple[tuple[float, ...], float]) -> None:
+        self._faces = faces
+
+    def detect(self, image_bgr: np.ndarray, min_score: float) -> list[FaceBox]:
+        return [
+            FaceBox(np.array(box, np.float32), score, np.zeros((5, 2), np.float32))
+            for box, score in self._faces
+        ]
+
+
 # Hiding
+
+
+@pytest.mark.parametrize("score", [0.4, 0.8], ids=["faint", "clear"])
+def test_face_half_behind_somebody_known_is_hidden(ana, scene, score: float) -> None:
+    """Its middle lies in Ana's box, as of a second box of her own face."""
+    near, behind = (8, 8, 72, 72), (56, 56, 84, 84)
+    recognizer = Recognizer(Crowd((near, 0.9), (behind, score)), [ana], Cadence(), "unknown")
+    red = np.full((128, 128, 3), RED, np.uint8)
+    seen = recognizer.look(Frame(0, 0.0, 0.0, red))
+    assert [answers["who"].label for _, answers in seen.faces] == ["Ana"]
+    assert _hidden(seen) == [list(behind)]
 
 
 def test_nothing_is_hidden_unasked(look, ana, scene) -> None:

@@ -15,7 +15,7 @@ from edge_runtime.faces.identifier import (
     expect_embedding,
 )
 from edge_runtime.model.card import InputSpec, ModelCard, Reject
-from edge_runtime.model.session import SessionOptions, open_session
+from edge_runtime.model.session import Session, SessionOptions, open_session
 
 X, Y, Z = np.eye(3, dtype=np.float32)
 CURVE = [[0.1, 0.2], [0.01, 0.3], [0.0001, 0.5], [0.00001, 0.55]]
@@ -88,8 +88,8 @@ def test_faces_are_cut_from_the_picture_for_the_model(identity_session, scene) -
         pytest.param([0.8, 0.6, 0], "Ana", 0.8, id="one of two"),
         pytest.param([0.58, 0, 0.81], "unknown", 0.58, id="near one photo alone"),
         pytest.param([0.6, 0.8, 0], "Ben", 0.8, id="the other"),
-        pytest.param([4, 3, 0], "Ana", 0.8, id="of length 5"),
-        pytest.param([0.004, 0.003, 0], "Ana", 0.8, id="of length 0.005"),
+        pytest.param([0.64, 0.48, 0], "Ana", 0.64, id="average of vectors that differ a little"),
+        pytest.param([0.4, 0.3, 0], "unknown", 0.4, id="average of vectors that differ much"),
         pytest.param([-0.8, 0.55, 0.24], "unknown", 0.55, id="near nobody"),
         pytest.param([-0.8, -0.6, 0], "unknown", -0.6, id="against both"),
         pytest.param([0, 0, 0], "unknown", 0.0, id="of no length"),
@@ -105,7 +105,7 @@ def test_person_of_the_nearest_photos_is_named_if_near_enough(ask, output, label
 def test_cosine_at_the_threshold_is_enough(identity_session) -> None:
     identifier = Identifier(identity_session, _gallery(Ana=[X]), 1.0)
     assert identifier.decide(X).label == "Ana"
-    assert identifier.decide(np.array([1, 0.01, 0], np.float32)).label == "unknown"
+    assert identifier.decide(np.array([0.9999, 0.01, 0], np.float32)).label == "unknown"
 
 
 def test_ranking_is_of_the_people_before_any_rejection(ask) -> None:
@@ -121,7 +121,7 @@ def test_middle_of_several_photos_is_what_counts(identity_session) -> None:
     identifier = Identifier(identity_session, _gallery(Al=[[0.8, 0, 0.6]], Bo=[X, Y]), 0.5)
     asked = np.array([0.62, 0.6, 0.5], np.float32)
     assert identifier.decide(asked).label == "Bo"
-    expected = [(0.8 * 0.62 + 0.6 * 0.5), (0.62 + 0.6) / np.sqrt(2)] / np.linalg.norm(asked)
+    expected = [(0.8 * 0.62 + 0.6 * 0.5), (0.62 + 0.6) / np.sqrt(2)]
     assert identifier.cosines(asked) == pytest.approx(expected, abs=1e-6)
 
 
@@ -219,12 +219,36 @@ def test_threshold_given_goes_before_the_cards(identity_session) -> None:
     assert Identifier(identity_session, people, 0.0).threshold == 0.0
 
 
-def test_threshold_is_shared_among_all_photos(write_colors, identity_proto) -> None:
+@pytest.fixture
+def measured_session(write_colors, identity_proto) -> Session:
+    """The tiny identity model, with a curve of impostors."""
     path = write_colors(
         proto=identity_proto, name="who", task="identity", region="face",
         metrics={"impostors": {"curve": CURVE}}, provenance={"weights_sha256": "a" * 64},
     )  # fmt: skip
-    session = open_session(path, SessionOptions("cpu", 1))
+    return open_session(path, SessionOptions("cpu", 1))
+
+
+def test_live_one_in_a_thousand_is_the_default_and_a_name_goes_on_to_one_in_a_hundred(
+    measured_session,
+) -> None:
+    identifier = Identifier(measured_session, _gallery(Ana=[X]), live=True)
+    assert identifier.threshold == pytest.approx(0.4)
+    rows = {cosine: np.array([cosine, 0, 0], np.float32) for cosine in (0.41, 0.39, 0.31, 0.29)}
+    assert [identifier.decide(row).label == "Ana" for row in rows.values()] == [True, *[False] * 3]
+    held = [identifier.decide(row, "Ana").label == "Ana" for row in rows.values()]
+    assert held == [True, True, True, False]
+
+
+def test_live_a_threshold_that_is_given_counts_as_it_is(measured_session) -> None:
+    identifier = Identifier(measured_session, _gallery(Ana=[X]), 0.6, live=True)
+    assert identifier.threshold == 0.6
+    assert identifier.decide(np.array([0.56, 0, 0], np.float32), "Ana").label == "Ana"
+    assert identifier.decide(np.array([0.54, 0, 0], np.float32), "Ana").label == "unknown"
+
+
+def test_threshold_is_shared_among_all_photos(measured_session) -> None:
+    session = measured_session
     assert Identifier(session, _gallery(Ana=[X])).threshold == pytest.approx(0.3)
     for ten in (_gallery(Ana=[X] * 10), _gallery(**{f"p{i}": [X, Y] for i in range(5)})):
         assert Identifier(session, ten).threshold == pytest.approx(0.4)
@@ -241,7 +265,8 @@ def test_match_against_ten_thousand_people_takes_less_than_a_millisecond(identit
     took = []
     for _ in range(50):
         began = time.perf_counter()
-        cosines = identifier.cosines(rows[1234, 0])
+        answer = identifier.decide(rows[1234, 0])
+        ranking = answer.top(3)
         took.append(time.perf_counter() - began)
-    assert (cosines.shape, cosines.argmax()) == ((10_000,), 1234)
+    assert (answer.scores.shape, ranking[0][0]) == ((10_000,), "p1234")
     assert np.median(took) < 0.001

@@ -177,6 +177,88 @@ def test_only_other_faces_that_are_rather_clear_and_large_spoil_a_photo(
     assert bool(says) == bool(problem)
 
 
-def test_one_faint_face_is_taken_where_nothing_is_clear(sharp) -> None:
-    face, problem = enrollable_face(Finds((100, 0.4)), sharp)
-    assert (problem, face is not None) == ("", True)
+@pytest.mark.parametrize(("score", "good"), [(0.49, False), (0.5, True)])
+def test_face_must_be_clear(sharp, score: float, good: bool) -> None:
+    face, problem = enrollable_face(Finds((100, score)), sharp)
+    assert (face is not None) == good
+    assert problem.startswith("" if good else "no clear face found")
+
+
+@pytest.mark.parametrize(("cut_px", "good"), [(0, True), (10, True), (40, False)])
+@pytest.mark.parametrize("vertical", [False, True], ids=["beside", "below"])
+def test_box_of_another_shape_at_the_edge_is_of_a_part(
+    sharp, cut_px: int, vertical: bool, good: bool
+) -> None:
+    box = np.array([20, 30, 110, 140], np.float32)
+    x2, y2 = (110, 140 - cut_px) if vertical else (110 - cut_px, 140)
+    points = _face(*box).landmarks
+    points = points.clip(0, [x2 - 20, y2 - 20])  # where a detector sees them all the same
+    image = np.ascontiguousarray(cv2.resize(sharp, (140, 160))[:y2, :x2])
+    face = FaceBox(np.array([20, 30, x2, y2], np.float32), 0.9, points.astype(np.float32))
+    assert (face_problem(image, face) == "") == good
+
+
+class Upright:
+    """A detector that finds one face in the middle, more surely the darker it is below."""
+
+    sure, faint = 0.5, 0.1
+
+    def detect(self, image_bgr: np.ndarray, min_score: float) -> list[FaceBox]:
+        height, width = image_bgr.shape[:2]
+        x, y, half = width / 2, height / 2, 30
+        rows = image_bgr[int(y - half) : int(y + half), int(x - half) : int(x + half)]
+        below = float(rows[:half].mean() - rows[half:].mean()) / 255
+        face = _face(x - half, y - half, x + half, y + half)
+        return [replace(face, score=0.6 + 0.4 * below)]
+
+
+@pytest.mark.parametrize(
+    ("degrees", "turn"),
+    [
+        pytest.param(0, "", id="upright"),
+        pytest.param(90, "about 90 degrees counterclockwise", id="lying on the right"),
+        pytest.param(-90, "about 90 degrees clockwise", id="lying on the left"),
+        pytest.param(180, "about 180 degrees", id="upside down"),
+        pytest.param(45, "about 45 degrees counterclockwise", id="half way to the right"),
+    ],
+)
+def test_photo_that_is_turned_is_said_to_be(degrees: int, turn: str) -> None:
+    """Turned clockwise by `degrees`, it has to go back."""
+    image = np.full((300, 300, 3), 200, np.uint8)
+    image[150:] = 60
+    image[:, ::6] //= 2  # or it were blurred
+    matrix = cv2.getRotationMatrix2D((150, 150), -degrees, 1.0)
+    photo = cv2.warpAffine(image, matrix, (300, 300), borderMode=cv2.BORDER_REPLICATE)
+    face, problem = enrollable_face(Upright(), np.asarray(photo, np.uint8))
+    assert (face is None) == bool(turn)
+    said = f"the face is not upright; turn the photo by {turn}, or take another"
+    assert problem == (said if turn else "")
+
+
+class FindsUprightAlone:
+    """A detector that finds a face in a picture that is dark below, and nothing otherwise."""
+
+    sure, faint = 0.5, 0.1
+
+    def detect(self, image_bgr: np.ndarray, min_score: float) -> list[FaceBox]:
+        half = len(image_bgr) // 2
+        below = float(image_bgr[:half].mean() - image_bgr[half:].mean()) > 50
+        return [_face(100, 100, 160, 160)] if below else []
+
+
+@pytest.mark.parametrize(
+    ("way", "turn"),
+    [
+        (cv2.ROTATE_90_CLOCKWISE, "90 degrees counterclockwise"),
+        (cv2.ROTATE_90_COUNTERCLOCKWISE, "90 degrees clockwise"),
+        (cv2.ROTATE_180, "180 degrees"),
+    ],
+)
+def test_photo_in_which_a_face_is_found_once_it_is_turned_is_said_to_be(way, turn) -> None:
+    image = np.full((300, 260, 3), 200, np.uint8)
+    image[150:] = 60
+    face, problem = enrollable_face(
+        FindsUprightAlone(), np.asarray(cv2.rotate(image, way), np.uint8)
+    )
+    assert face is None
+    assert f"turn the photo by about {turn}," in problem

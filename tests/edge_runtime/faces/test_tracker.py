@@ -75,6 +75,31 @@ def test_faint_face_continues_a_track() -> None:
     assert [list(frame) for frame in _run(frames)] == [[1]] * 9
 
 
+def test_face_that_stays_faint_is_followed_for_two_seconds_and_no_longer() -> None:
+    seen = _run([[_face(50)], *[[_face(50, score=FAINT)]] * 90])
+    assert [list(frame) for frame in seen] == [[1]] * 61 + [[]] * 30
+
+
+def test_face_that_is_clear_now_and_then_is_followed_on() -> None:
+    frames = [[_face(50, score=FAINT if i % 50 else CLEAR)] for i in range(300)]
+    assert [list(frame) for frame in _run(frames)] == [[1]] * 300
+
+
+def test_face_missed_for_long_is_known_again_by_a_clear_one_alone() -> None:
+    seen = _run([[_face(50)], *[[]] * 15, [_face(50, score=FAINT)], [_face(50)]])
+    assert seen[16:] == [{}, {1: 50}]
+
+
+def test_faint_face_goes_on_where_frames_are_seldom() -> None:
+    seen = _run([[_face(50)], [_face(51, score=FAINT)], [_face(52, score=FAINT)]], fps=1)
+    assert [list(frame) for frame in seen] == [[1]] * 3
+
+
+def test_id_survives_half_a_second_behind_something_for_a_face_that_walks_on() -> None:
+    frames = [[_face(50 + 8 * i)] if not 10 < i < 28 else [] for i in range(40)]
+    assert [list(frame) for frame in _run(frames) if frame] == [[1]] * 23
+
+
 def test_faint_face_starts_no_track() -> None:
     assert _run([[_face(50, score=FAINT)]] * 5) == [{}] * 5
 

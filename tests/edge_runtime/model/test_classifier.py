@@ -7,7 +7,7 @@ from onnx import TensorProto, helper
 
 from edge_runtime.errors import OptionError
 from edge_runtime.model.card import ModelCard, Reject
-from edge_runtime.model.classifier import Classifier, choose_labels
+from edge_runtime.model.classifier import Classifier, Prediction, choose_labels
 from edge_runtime.model.session import SessionOptions, open_session
 
 CPU = SessionOptions("cpu", 1)
@@ -140,8 +140,20 @@ def test_closed_set_of_people_says_unknown_of_strangers(
     row = people.outputs(picture)[0]
     assert row[3:].tolist() == [200, 40, 60]
     np.testing.assert_array_equal(people.scores(picture)[0], row[:3])
+    # Of many people several are about as likely: a name is kept until another is twice as likely.
+    for likely, held in ((0.55, "red"), (0.7, "green")):
+        row = np.array([0.95 - likely, likely, 0.05, 0.6, 0.6, 0.0], np.float32)
+        assert people.decide(row, "red").label == held
     some = Classifier(people.session, ["blue", "green"])
     assert some.outputs(picture)[0, 2:].tolist() == [40, 60]
+
+
+def test_ranking_of_equals_is_in_the_order_of_the_labels() -> None:
+    labels = tuple(f"p{i}" for i in range(100))
+    scores = np.full(100, 0.25, np.float32)
+    scores[[40, 7]] = 0.5
+    ranking = Prediction("p7", 0.5, labels, scores).top(4)
+    assert ranking == [("p7", 0.5), ("p40", 0.5), ("p0", 0.25), ("p1", 0.25)]
 
 
 def test_card_without_the_field_is_of_a_gallery_where_it_rejects_on_cosine(color_card) -> None:
