@@ -16,13 +16,16 @@ DOGS = {"dogs", "English_springer"}
 def main(cats_dogs: Path, imagenette: Path, out: Path) -> None:
     if out.exists():
         sys.exit(f"error: {out} is there already; remove it or name another folder")
-    for source in (cats_dogs, imagenette):
-        for split in ("train", "val"):
-            for kind in sorted(p for p in (source / split).iterdir() if p.is_dir()):
-                folder = out / split / ("dog" if kind.name in DOGS else "not_dog")
-                folder.mkdir(parents=True, exist_ok=True)
-                for photo in sorted(kind.iterdir()):
-                    (folder / f"{kind.name}-{photo.name}").symlink_to(photo.resolve())
+    sources = [source / split for source in (cats_dogs, imagenette) for split in ("train", "val")]
+    for source in sources:
+        if not source.is_dir():
+            sys.exit(f"error: {source}: no such folder; it wants train/ and val/ of each set")
+    for source in sources:
+        for kind in sorted(p for p in source.iterdir() if p.is_dir()):
+            folder = out / source.name / ("dog" if kind.name in DOGS else "not_dog")
+            folder.mkdir(parents=True, exist_ok=True)
+            for photo in sorted(kind.iterdir()):
+                (folder / f"{kind.name}-{photo.name}").symlink_to(photo.resolve())
 
 
 if __name__ == "__main__":

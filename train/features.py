@@ -76,13 +76,11 @@ def extract_features(
     writer = FeatureWriter(output, key, photos, int(network.output_shape[-1]), resume)
     if writer.done:
         say(f"going on after {writer.done} of {len(samples)} photos")
-    problems: list[Problem] = []
     left = samples[writer.done :]
     try:
         with progress("computing features", len(left)) as step:
             for some in _batches(left, spec):
                 good = [(found, image) for _, found, image in some if image is not None]
-                problems += [found for _, found, _ in some if isinstance(found, Problem)]
                 values = np.zeros((0, network.output_shape[-1]), np.float32)
                 if good:
                     images = np.stack([image for _, image in good])
@@ -91,6 +89,7 @@ def extract_features(
                     [s.path.relative_to(data) for s, _, _ in some],
                     [found.exact if isinstance(found, Print) else "" for _, found, _ in some],
                     values,
+                    [f"{f.kind}: {f.detail}" if isinstance(f, Problem) else "" for _, f, _ in some],
                 )
                 for _ in some:
                     step()
@@ -101,8 +100,9 @@ def extract_features(
         ) from None
     finally:
         writer.close()
-    for problem in problems[:_SHOWN]:
-        say(f"left out, {problem.kind}: {problem.path}: {problem.detail}")
+    problems = writer.left_out()
+    for path, why in problems[:_SHOWN]:
+        say(f"left out: {data / path}: {why}")
     if len(problems) > _SHOWN:
         say(f"left out: {len(problems) - _SHOWN} more")
     if not writer.kept:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from edge_runtime.errors import OptionError
-from train.data.feature_table import FeatureKey
+from train.data.feature_table import FeatureKey, making
 from train.data.samples import file_content
 from train.errors import DataError
 from train.networks.backbones import check_backbone
@@ -107,18 +107,26 @@ def _on_features(
         )
     asked = options.backbone or features.backbone, options.size or features.size_px
     if asked != (features.backbone, features.size_px):
+        other = replace(
+            features,
+            backbone=asked[0],
+            size_px=asked[1],
+            given=options.weights or ("none" if features.given == "none" else plan.weights),
+        )
         raise OptionError(
             f"--backbone, --size: {options.head} was made with {features.backbone} at "
-            f"{features.size_px} px; leave them away, or make others: python -m train features "
-            f"--data {options.data} --backbone {asked[0]} --size {asked[1]} --output NEW.npz"
+            f"{features.size_px} px; leave them away, or make others: "
+            f"{making(other, options.data, Path('NEW.npz'))}"
         )
+    # A file may lie elsewhere by now, and is then named by --weights.
+    known = features.given in ("none", "imagenet") or Path(features.given).is_file()
     return replace(
         plan,
-        # Random weights are the same again; a file's name may have changed.
-        weights="none" if features.given == "none" else plan.weights,
+        weights=features.given if known else plan.weights,
         backbone=features.backbone,
         size_px=features.size_px,
         enlarged_px=features.enlarged_px,
+        views=1,  # as many as the features are of
         frozen=True,
     )
 

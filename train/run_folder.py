@@ -211,7 +211,8 @@ class RunFolder:
         )
 
     def _write(self, name: str, text: str) -> None:
-        write_whole(self.path / name, text.encode())
+        # Problems name files whose names are not UTF-8.
+        write_whole(self.path / name, text.encode(errors="backslashreplace"))
 
     def _split_table(self, samples: Iterable[Sample]) -> str:
         table = io.StringIO(newline="")

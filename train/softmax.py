@@ -87,7 +87,7 @@ def _features(model: keras.Model, job: Job) -> npt.NDArray[np.float32]:
     if table.key.weights != backbone_hash(backbone):
         raise DataError(
             f"{table.path}: was made with other weights of {table.key.backbone}; name those with "
-            f"--weights, or make it again: {table.command(job.options.data)}"
+            f"--weights, or make it again: {table.command(job.options.data, job.plan.weights)}"
         )
     return table.of(taught, job.options.data)
 

@@ -26,7 +26,7 @@ def writer(resume: bool = False, key: FeatureKey = KEY, photos: list[Path] = PHO
 
 def add(to: FeatureWriter, first: int, last: int) -> None:
     some = range(first, last)
-    to.add([PHOTOS[i] for i in some], [f"c{i}" for i in some], VALUES[first:last])
+    to.add([PHOTOS[i] for i in some], [f"c{i}" for i in some], VALUES[first:last], [""] * len(some))
 
 
 def samples(*content: str) -> list[Sample]:
@@ -36,8 +36,9 @@ def samples(*content: str) -> list[Sample]:
 def test_features_are_found_by_the_content_of_photos() -> None:
     to = writer()
     add(to, 0, 2)
-    to.add(PHOTOS[2:3], [""], np.zeros((0, 3), np.float32))  # no photo
+    to.add(PHOTOS[2:3], [""], np.zeros((0, 3), np.float32), ["not a photo: a PDF"])
     add(to, 3, 5)
+    assert to.left_out() == [("cat/2.png", "not a photo: a PDF")]
     assert to.finish() == 4
     assert not PART.exists()
     table = FeatureTable.read(OUT)
@@ -62,6 +63,17 @@ def test_photo_that_is_not_among_them_is_refused_with_the_command() -> None:
     )
 
 
+def test_command_can_be_pasted_whatever_the_names() -> None:
+    key = FeatureKey("vgg16", "ab" * 32, 64, given="old w.h5")
+    table = FeatureTable(Path("my f.npz"), key, {}, VALUES)
+    assert table.command(Path("it's")) == (
+        "rm 'my f.npz'; python -m train features --data 'it'\"'\"'s' --backbone vgg16 --size 64 "
+        "--weights 'old w.h5' --output 'my f.npz'"
+    )
+    assert "--weights new.h5 --output" in table.command(Path("x"), "new.h5")
+    assert "--weights" not in table.command(Path("x"), "imagenet")
+
+
 @pytest.mark.parametrize(
     ("values", "rows"),
     [
@@ -70,6 +82,7 @@ def test_photo_that_is_not_among_them_is_refused_with_the_command() -> None:
         pytest.param(12, 0, id="values without their row"),
         pytest.param(0, 9, id="row cut short"),
         pytest.param(-4, 0, id="row without all of its values"),
+        pytest.param(12, -9, id="row of zeros, after a power cut"),
     ],
 )
 def test_interrupted_writing_goes_on_where_all_is_whole(values: int, rows: int) -> None:
@@ -81,7 +94,7 @@ def test_interrupted_writing_goes_on_where_all_is_whole(values: int, rows: int) 
     (PART / "values.f32").write_bytes(whole + more[:values] if values >= 0 else whole[:values])
     line = json.dumps({"path": "cat/3.png", "content": "c3"})[:rows]
     with (PART / "rows.jsonl").open("a") as file:
-        file.write(line)
+        file.write(line if rows >= 0 else "\0" * -rows + "\n")
     to = writer(resume=True)
     done = 2 if values < 0 else 3
     assert to.done == done
@@ -102,6 +115,34 @@ def test_part_of_something_else_is_not_gone_on_with(other: dict, says: str) -> N
     writer().close()
     with pytest.raises(RunError, match=f"begun with {says}"):
         writer(resume=True, **other)
+
+
+def test_photos_left_out_before_an_interruption_are_told_after_it() -> None:
+    to = writer()
+    to.add(PHOTOS[:1], [""], np.zeros((0, 3), np.float32), ["damaged: cut short"])
+    to.close()
+    to = writer(resume=True)
+    to.add(PHOTOS[1:2], [""], np.zeros((0, 3), np.float32), ["blank: one color all over"])
+    assert to.left_out() == [
+        ("cat/0.png", "damaged: cut short"), ("cat/1.png", "blank: one color all over")
+    ]  # fmt: skip
+    to.close()
+
+
+@pytest.mark.parametrize("key", ["", "{", "[]", "\xff"])
+def test_part_whose_key_is_damaged_is_said_to_be(key: str) -> None:
+    writer().close()
+    (PART / "key.json").write_text(key, "latin-1")
+    with pytest.raises(RunError, match=r"^f\.npz\.part: is damaged; remove it and begin anew"):
+        writer(resume=True)
+
+
+def test_names_that_are_no_utf_8_are_listed_too() -> None:
+    strange = [Path("cat/caf\udce9.png")]
+    writer(photos=strange).close()
+    to = writer(resume=True, photos=strange)
+    to.add(strange, ["c0"], VALUES[:1], [""])
+    assert to.finish() == 1
 
 
 def test_part_is_gone_on_with_only_where_asked() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -83,8 +84,8 @@ def interrupted_at_once(extract, monkeypatch: pytest.MonkeyPatch):
 
 @pytest.fixture
 def train(weights: Path):
-    def run(*words: object) -> Any:
-        line = ["pets", "--data", DATA, "--output", "run", "--weights", weights, *words]
+    def run(*words: object, recipe: str = "pets") -> Any:
+        line = [recipe, "--data", DATA, "--output", "run", "--weights", weights, *words]
         return CliRunner().invoke(app, [str(w) for w in line])
 
     return run
@@ -97,7 +98,7 @@ def test_features_are_what_the_backbone_makes_of_each_photo(
 
     extract()
     said = capsys.readouterr().err.splitlines()
-    assert said[0].startswith("left out, not a photo: photos/dark/x.png: ")
+    assert said[0].startswith("left out: photos/dark/x.png: not a photo: ")
     assert said[1] == "wrote f.npz: 20 photos, 256 features each"
     network = head_input(
         transfer_network(InputSpec(SIZE, SIZE), 2, "mobilenet-0.25", str(weights), ENLARGED)
@@ -178,14 +179,16 @@ def _read(path: Path) -> np.ndarray:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_exported_file_answers_as_the_two_steps_do(data: Path, extract, train) -> None:
+@pytest.mark.parametrize("recipe", ["pets", "objects"])
+def test_exported_file_answers_as_the_two_steps_do(data: Path, extract, train, recipe: str) -> None:
+    """Also that of objects, which by itself looks at several views of a picture."""
     from edge_runtime.model.session import SessionOptions, open_session
     from export.options import ExportOptions
     from export.pipeline import export_model
 
     (data / "dark/x.png").unlink()
     extract()
-    assert train("--head", OUT).exit_code == 0
+    assert train("--head", OUT, recipe=recipe).exit_code == 0
     export_model(Path("run"), Path("out.onnx"), ExportOptions("fp32"), lambda line: None)
     session = open_session(Path("out.onnx"), SessionOptions("cpu", 1))
     table = FeatureTable.read(OUT)
@@ -198,7 +201,7 @@ def test_exported_file_answers_as_the_two_steps_do(data: Path, extract, train) -
 
 
 def test_features_of_other_weights_are_refused_with_the_command(
-    data: Path, extract, train, weights: Path, tmp_path: Path
+    data: Path, extract, train, tmp_path: Path
 ) -> None:
     extract()
     keras.utils.set_random_seed(4)
@@ -210,7 +213,7 @@ def test_features_of_other_weights_are_refused_with_the_command(
     assert says.startswith("f.npz: was made with other weights of mobilenet-0.25; name those with")
     assert says.endswith(
         ": rm f.npz; python -m train features --data photos --backbone mobilenet-0.25 --size 24 "
-        f"--enlarge 32 --weights {weights} --output f.npz"
+        f"--enlarge 32 --weights {other} --output f.npz"
     )
     assert not Path("run").exists()
 
@@ -239,6 +242,28 @@ def test_option_that_features_contradict_is_refused(
     extract()
     line = ["pets", "--data", str(DATA), "--output", "run", "--head", str(OUT), *words]
     assert failure(CliRunner().invoke(app, line), 2).startswith(says)
+
+
+def test_features_for_another_size_are_made_by_the_command_that_is_told(
+    data: Path, extract, weights: Path
+) -> None:
+    extract()
+    line = ["pets", "--data", str(DATA), "--output", "run", "--head", str(OUT)]
+    says = failure(CliRunner().invoke(app, [*line, "--size", "32", "--weights", str(weights)]), 2)
+    command = says.split("or make others: python -m train ")[1]
+    assert command == (
+        f"features --data photos --backbone mobilenet-0.25 --size 32 --enlarge 32 --weights "
+        f"{weights} --output NEW.npz"
+    )
+    assert CliRunner().invoke(app, shlex.split(command)).exit_code == 0
+    assert FeatureTable.read(Path("NEW.npz")).key.size_px == 32
+
+
+def test_weights_are_those_of_the_features_where_none_are_named(data: Path, extract) -> None:
+    extract()
+    line = ["pets", "--data", str(DATA), "--output", "run", "--head", str(OUT)]
+    result = CliRunner().invoke(app, line)
+    assert result.exit_code == 0, result.stderr
 
 
 def test_folder_without_a_photo_has_no_features(extract) -> None:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,14 @@ def _encoded(image: np.ndarray, suffix: str) -> bytes:
 
 def _gray(rows: np.ndarray) -> np.ndarray:
     return np.repeat(rows.astype(np.uint8)[..., None], 3, axis=2)
+
+
+def test_photo_whose_name_is_no_utf_8_is_left_out(photo) -> None:
+    path = os.fsdecode(b"caf\xe9.png")
+    Path(path).write_bytes(_encoded(photo(1), ".png"))
+    found = _look(path)
+    assert isinstance(found, Problem)
+    assert found.kind == "name not UTF-8"
 
 
 # What is a photo

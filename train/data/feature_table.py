@@ -15,8 +15,9 @@ import shlex
 import shutil
 import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,7 @@ from edge_runtime.files import check_writable, write_whole
 from train.data.samples import Sample
 from train.errors import DataError, RunError
 
-__all__ = ["FeatureKey", "FeatureTable", "FeatureWriter"]
+__all__ = ["FeatureKey", "FeatureTable", "FeatureWriter", "making"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -108,16 +109,23 @@ class FeatureTable:
             )
         return self.values[[self.rows[s.content] for s in samples]]
 
-    def command(self, data: Path) -> str:
-        """Return what makes such a file of a folder of photos again, in place of this one."""
-        key = self.key
-        enlarged = f" --enlarge {key.enlarged_px}" if key.enlarged_px else ""
-        weights = "" if key.given == "imagenet" else f" --weights {shlex.quote(key.given)}"
-        return (
-            f"rm {self.path}; python -m train features --data {shlex.quote(str(data))} "
-            f"--backbone {key.backbone} --size {key.size_px}{enlarged}{weights} "
-            f"--output {self.path}"
-        )
+    def command(self, data: Path, weights: str = "") -> str:
+        """Return what makes such a file of a folder of photos again, in place of this one.
+
+        Args:
+            data: The folder.
+            weights: How those of the backbone are named; by default as they were.
+        """
+        key = replace(self.key, given=weights or self.key.given)
+        return f"rm {shlex.quote(str(self.path))}; {making(key, data, self.path)}"
+
+
+def making(key: FeatureKey, data: Path, output: Path) -> str:
+    """Return the command that makes features of a folder of photos."""
+    words = ["--data", str(data), "--backbone", key.backbone, "--size", str(key.size_px)]
+    words += ["--enlarge", str(key.enlarged_px)] if key.enlarged_px else []
+    words += [] if key.given == "imagenet" else ["--weights", key.given]
+    return f"python -m train features {shlex.join([*words, '--output', str(output)])}"
 
 
 class FeatureWriter:
@@ -151,7 +159,8 @@ class FeatureWriter:
         self._path, self._width = path, width
         self._part = path.with_name(path.name + ".part")
         known = self._part / "key.json"
-        names = hashlib.sha256("\n".join(map(str, photos)).encode()).hexdigest()
+        listed = "\n".join(map(str, photos)).encode(errors="surrogateescape")
+        names = hashlib.sha256(listed).hexdigest()
         described = {**asdict(key), "photos": names}
         self._key = key
         if known.exists():
@@ -159,7 +168,9 @@ class FeatureWriter:
                 raise RunError(
                     f"{self._part}: was interrupted; add --resume to go on, or remove it"
                 )
-            before = json.loads(known.read_text("utf-8"))
+            before = _parsed(known.read_text("utf-8", errors="replace"))
+            if before is None:
+                raise RunError(f"{self._part}: is damaged; remove it and begin anew")
             changed = sorted(k for k in described if k != "given" and before.get(k) != described[k])
             if changed:
                 raise RunError(
@@ -184,7 +195,10 @@ class FeatureWriter:
         there = (self._part / "values.f32").stat().st_size // size
         kept, seen = [], 0
         for line in lines:
-            seen += bool(json.loads(line)["content"])
+            row = _parsed(line)
+            if row is None:  # a power cut may leave anything behind what was written to the disk
+                break
+            seen += bool(row["content"])
             if seen > there:
                 seen -= 1
                 break
@@ -193,15 +207,24 @@ class FeatureWriter:
         self._rows.truncate(sum(len(line.encode()) for line in kept))
         return len(kept), seen
 
-    def add(self, photos: Sequence[Path], content: Sequence[str], values: Floats) -> None:
+    def add(
+        self, photos: Sequence[Path], content: Sequence[str], values: Floats, why: Sequence[str]
+    ) -> None:
         """Add photos; of those without content there are no values.
+
+        Args:
+            photos: As they are called in the file.
+            content: Hash of each one's pixels, "" of what is left out.
+            values: float32 (n, C), of those that have content.
+            why: Why each is left out, or "".
 
         Raises:
             OutputError: The disk is full; what is there can be gone on from.
         """
         lines = [
-            json.dumps({"path": str(path), "content": hashed}) + "\n"
-            for path, hashed in zip(photos, content, strict=True)
+            json.dumps({"path": str(path), "content": hashed} | ({"why": said} if said else {}))
+            + "\n"
+            for path, hashed, said in zip(photos, content, why, strict=True)
         ]
         try:
             # Values first: a row says that its values are there.
@@ -216,6 +239,12 @@ class FeatureWriter:
             ) from None
         self.done += len(photos)
         self.kept += len(values)
+
+    def left_out(self) -> list[tuple[str, str]]:
+        """Return the photos without features so far, earlier ones included, each with why."""
+        with (self._part / "rows.jsonl").open(encoding="utf-8") as file:
+            rows = map(json.loads, file)
+            return [(row["path"], row.get("why", "")) for row in rows if not row["content"]]
 
     def finish(self) -> int:
         """Write FEATURES.npz, remove the part, and return how many photos have features.
@@ -258,6 +287,15 @@ class FeatureWriter:
         """Close the files; the part stays."""
         self._values.close()
         self._rows.close()
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    """Return what a line of JSON says, or None where it is none."""
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) else None
 
 
 def _no_features(path: Path) -> str:

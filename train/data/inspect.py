@@ -79,6 +79,8 @@ def look(sample: Sample) -> Print | Problem:
     def problem(kind: str, detail: str) -> Problem:
         return Problem(sample.path, kind, detail, sample.label)
 
+    if not _is_utf8(str(sample.path)):
+        return problem("name not UTF-8", "rename it: tables of the run could not tell of it")
     try:
         data = sample.path.read_bytes()
     except OSError as error:
@@ -105,6 +107,14 @@ def look(sample: Sample) -> Print | Problem:
         int.from_bytes(bits, "big"),
         np.asarray(cv2.resize(gray, (_THUMB_PX, _THUMB_PX), interpolation=cv2.INTER_AREA)),
     )
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # of bytes that are none, which Python keeps as surrogates
+        return False
+    return True
 
 
 def _is_photo(data: bytes) -> bool:

@@ -78,7 +78,7 @@ def write_report(
         unseen=ask(pictures) if pictures else None,
     )
     target = run / "report.html"
-    write_whole(target, page(facts).encode())
+    write_whole(target, page(facts).encode(errors="backslashreplace"))
     return target
 
 
