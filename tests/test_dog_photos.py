@@ -15,12 +15,13 @@ def link(*folders: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def sets(draw) -> None:
-    for i, (folder, kind) in enumerate(
-        [("pets", "cats"), ("pets", "dogs"), ("things", "church"), ("things", "English_springer")]
-    ):
+def sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for kind in ("pets/{}/cats", "pets/{}/dogs", "things/{}/church", "things/{}/English_springer"):
         for split in ("train", "val"):
-            draw(Path(folder) / split / kind / "1.png", i)
+            folder = Path(kind.format(split))
+            folder.mkdir(parents=True)
+            (folder / "1.png").touch()
 
 
 def test_dogs_of_both_sets_are_dogs_and_all_else_is_not(sets) -> None:
