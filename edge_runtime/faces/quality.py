@@ -34,7 +34,8 @@ _QUARTERS = {
     -90: cv2.ROTATE_90_COUNTERCLOCKWISE,
     180: cv2.ROTATE_180,
 }
-_AROUND = 2.5  # of the face's size is what is turned
+_AROUND = 2.5  # of the face's size is what is turned,
+_TURNED_AT_PX = 512  # and how large at most: detectors see no more of it
 _SECOND = 0.5  # of the largest face's size: a smaller one is somebody in the background
 
 
@@ -94,15 +95,17 @@ def _turn_problem(detector: FaceDetector, image_bgr: Image, face: FaceBox) -> st
 
 def _score_turned(detector: FaceDetector, image_bgr: Image, face: FaceBox, turn: int) -> float:
     """Return how surely a face is one when it is turned clockwise by some degrees."""
-    side = max(round(_AROUND * face.size_px), 1)
-    matrix = cv2.getRotationMatrix2D(face.center, -turn, 1.0)
+    around = _AROUND * face.size_px
+    scale = min(1.0, _TURNED_AT_PX / around)
+    side = max(round(around * scale), 1)
+    matrix = cv2.getRotationMatrix2D(face.center, -turn, scale)
     matrix[:, 2] += side / 2 - np.array(face.center)
     turned = cv2.warpAffine(image_bgr, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
     found = detector.detect(np.asarray(turned, np.uint8), detector.faint)
     here = (
         one.score
         for one in found
-        if np.hypot(*(np.array(one.center) - side / 2)) < face.size_px / 2
+        if np.hypot(*(np.array(one.center) - side / 2)) < scale * face.size_px / 2
     )
     return max(here, default=0.0)
 

@@ -19,7 +19,7 @@ RECIPE = Recipe(
         "basic": Plan(
             basic_network,
             size_px=128,
-            epochs=80,
+            epochs=50,
             batch=64,
             learning_rate=2e-3,
             weight_decay=5e-2,
