@@ -14,8 +14,9 @@ demo: .venv/package.stamp
 
 install: .venv/dev.stamp
 
+# A file at a time in each of two processes: most tests keep one core busy.
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-light: .venv/dev.stamp
 	$(BIN)/python -m pytest -m "not tensorflow and not slow"
