@@ -17,7 +17,8 @@ RESULTS = Path(__file__).parent / "results"
 
 app = typer.Typer(
     cls=EdgeGroup,
-    help="Measure this project; each command writes a JSON into benchmarks/results/.",
+    help="Measure this project; each command writes a JSON into benchmarks/results/.\n\n"
+    "Example: python -m benchmarks webcam",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,

@@ -2,8 +2,8 @@
 
 python scripts/exercise_pages.py [--check]
 
-What stands between `<!-- steps`, `<!-- curve` or `<!-- answers` and `<!-- end -->` on a page is
-made here; the rest of the page is written by hand.
+What stands between `<!-- steps`, `<!-- curve`, `<!-- answers` or `<!-- memory` and `<!-- end -->` on
+a page is made here; the rest of the page is written by hand.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from train.report.charts import curves  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = ROOT / "docs" / "exercises"
-_BLOCK = re.compile(r"(<!-- (steps|curve|answers)\s+(.*?)\s*-->\n).*?<!-- end -->", re.DOTALL)
+_BLOCK = re.compile(
+    r"(<!-- (steps|curve|answers|memory)\s+(.*?)\s*-->\n).*?<!-- end -->", re.DOTALL
+)
 # A picture of its own cannot know whether the page around it is light or dark.
 _STYLE = (
     "<style>svg{--a:#1f6feb;--b:#c2410c;--line:#d0d7de;--faint:#eaeef2;background:#fff}"
@@ -86,10 +88,33 @@ def _answers(given: str, page: Path, wanted: dict[Path, str]) -> str:
     return "| photo | is | said | score |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
 
 
+def _memory(given: str, page: Path, wanted: dict[Path, str]) -> str:
+    """Return a table of peaks, few photos and many; `given` names the kinds of work shown."""
+    result = json.loads((RESULTS / "memory.json").read_text("utf-8"))
+    few, many = next(iter(result["work"].values()))["peak_mb"]
+    rows = [
+        f"| {what.strip()} | {work['peak_mb'][few]:,.0f} MB | {work['peak_mb'][many]:,.0f} MB | "
+        f"{_bytes(work['more_bytes_a_photo'])} |"
+        for name, what in (line.split(":", 1) for line in given.splitlines())
+        for work in (result["work"][name.strip()],)
+    ]
+    head = f"| at most, of | {int(few):,} photos | {int(many):,} photos | each more |"
+    told = (
+        f"Decoded, a photo of {result['size_px']} px is {result['decoded_bytes_a_photo']:,} bytes. "
+        f"Measured by `{result['command']}`."
+    )
+    return "\n".join([head, "|---" * 4 + "|", *rows, "", told]) + "\n"
+
+
+def _bytes(count: int) -> str:
+    return f"{count:,} bytes" if count > 0 else "nothing"
+
+
 _KINDS: dict[str, Callable[[str, Path, dict[Path, str]], str]] = {
     "steps": _steps,
     "curve": _curve,
     "answers": _answers,
+    "memory": _memory,
 }
 
 

@@ -23,6 +23,15 @@ RESULT = {
     ],
     "answers": [{"photo": "cat/1.jpg", "is": "cat", "said": "dog", "score": 0.512}],
 }
+MEMORY = {
+    "command": "python -m benchmarks memory --data DIR",
+    "size_px": 64,
+    "decoded_bytes_a_photo": 12288,
+    "work": {
+        "features": {"peak_mb": {"2000": 700.4, "20000": 1812.6}, "more_bytes_a_photo": 1234},
+        "streaming": {"peak_mb": {"2000": 300.0, "20000": 310.0}, "more_bytes_a_photo": 99},
+    },
+}
 PAGE = """# One
 
 <!-- steps
@@ -81,6 +90,18 @@ def test_figures_stand_between_the_marks_and_what_is_by_hand_stays(run, tmp_path
     ]
     assert [len(line.attrib["points"].split()) for line in lines] == [2, 2]
     run("--check")
+
+
+def test_memory_is_told_of_the_kinds_of_work_that_are_named(run, tmp_path: Path) -> None:
+    (tmp_path / "memory.json").write_text(json.dumps(MEMORY))
+    block = "<!-- memory\nstreaming: an epoch's photos\n-->\n<!-- end -->\n"
+    (tmp_path / "one.md").write_text(block)
+    run()
+    text = (tmp_path / "one.md").read_text()
+    assert "| at most, of | 2,000 photos | 20,000 photos | each more |\n" in text
+    assert "| an epoch's photos | 300 MB | 310 MB | 99 bytes |\n" in text
+    assert "1,813 MB" not in text
+    assert "Decoded, a photo of 64 px is 12,288 bytes. Measured by `python -m benchmarks" in text
 
 
 def test_pages_that_are_not_current_are_told(run, tmp_path: Path) -> None:

@@ -107,3 +107,10 @@ def test_false_faces_in_the_readme_are_those_of_the_committed_results() -> None:
     assert result["model"]["sha256"] == detector.sha256
     seen = result["pictures_with_a_face_at"][f"{OnnxFaceDetector.sure:g}"]
     assert f"| {seen} of {result['n']} |" in readme()
+
+
+def test_exporting_says_what_calibration_took() -> None:
+    took = figures("memory")["calibration"]["peak_mb"]
+    said = f"took {took / 1000:.1f} GB at\nmost"
+    assert said in (ROOT / "docs" / "exporting.md").read_text("utf-8")
+    assert took < 4096

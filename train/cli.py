@@ -74,7 +74,10 @@ CLASSIFIERS = {
 
 @app.callback()
 def _train() -> None:
-    """Train the models; each command writes a run folder for `python -m export`."""
+    """Train the models; each command writes a run folder for `python -m export`.
+
+    Example: python -m train pets --data photos/ --output runs/pets
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
