@@ -139,6 +139,7 @@ def export(
         precision, max_drop, min_agreement, calibration, evaluate, finetune, finetune_epochs,
         calibration_photos, opset, golden, report, described_by_options(given),
         provenance=(("data_license", license_note), ("export", _command(context))),
+        command=shlex.join(["python", "-m", "export", *sys.argv[1:]]),
     )  # fmt: skip
     export_model(model, output, options, lambda line: print(line, file=sys.stderr))
 

@@ -16,9 +16,11 @@ import onnx
 import onnxruntime
 from onnx import numpy_helper
 
+from edge_runtime.libraries import in_one_line
 from export.errors import KerasError, ParityError
+from export.graph import attribute
 from export.options import OPSET
-from export.session import cpu_session
+from export.session import ERRORS_ONLY, cpu_session
 
 __all__ = ["check_parity", "keras_to_onnx"]
 
@@ -60,12 +62,18 @@ def keras_to_onnx(model: keras.Model, opset: int = OPSET) -> onnx.ModelProto:
     with _functions_in_line():
         function = answer.get_concrete_function(*signature)
     with _tf2onnx_silenced():
-        proto, _ = tf2onnx.convert.from_function(answer, input_signature=signature, opset=opset)
+        try:
+            proto, _ = tf2onnx.convert.from_function(answer, input_signature=signature, opset=opset)
+        except Exception as error:  # whatever of its own, of NumPy or of TensorFlow
+            raise KerasError(
+                f"tf2onnx cannot convert this network ({in_one_line(error)})"
+            ) from error
     _fill_in_constants(proto, function)
     _say_groups(proto, function)
     _replace_erfc(proto)
     _name_resizes(proto)
     _expect_known_operators(proto, opset)
+    _expect_float32(proto)
     if _shape_scalars(proto):
         proto = GraphUtil.optimize_model_proto(proto)
     names = list(model.output) if isinstance(model.output, dict) else ["scores"]
@@ -101,7 +109,9 @@ def _say_groups(proto: onnx.ModelProto, function: Any) -> None:
             groups[operation.name] = image[-1] // weights[2]
     for node in proto.graph.node:
         if node.op_type == "Conv" and groups.get(node.name, 1) > 1:
-            node.attribute.append(onnx.helper.make_attribute("group", groups[node.name]))
+            kept = [a for a in node.attribute if a.name != "group"]  # newer converters know it
+            del node.attribute[:]
+            node.attribute.extend([*kept, onnx.helper.make_attribute("group", groups[node.name])])
 
 
 def _fill_in_constants(proto: onnx.ModelProto, function: Any) -> None:
@@ -158,6 +168,19 @@ def _expect_known_operators(proto: onnx.ModelProto, opset: int) -> None:
             )
 
 
+def _expect_float32(proto: onnx.ModelProto) -> None:
+    """Refuse what was trained in mixed precision and cannot be told to compute otherwise."""
+    halves = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
+    casts = (attribute(n, "to", 0) for n in proto.graph.node if n.op_type == "Cast")
+    if any(i.data_type in halves for i in proto.graph.initializer) or any(
+        c in halves for c in casts
+    ):
+        raise KerasError(
+            "computes in 16 bits, as trained in mixed precision; export the .keras file, whose "
+            "layers can be told to compute in float32"
+        )
+
+
 def _shape_scalars(proto: onnx.ModelProto) -> bool:
     """Make numbers of elementwise operators vectors of one; return whether there were any.
 
@@ -194,6 +217,7 @@ def _folded(proto: onnx.ModelProto) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory(prefix="edge-fold-") as folder:
         target = Path(folder) / "folded.onnx"
         options = onnxruntime.SessionOptions()
+        options.log_severity_level = ERRORS_ONLY
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = str(target)
         onnxruntime.InferenceSession(

@@ -146,9 +146,12 @@ def _labels_of_option(text: str) -> list[str]:
     except OSError:  # too long for a file's name
         is_file = False
     if not is_file:
+        if path.suffix.lower() in (".txt", ".csv", ".names") and "," not in text:
+            raise OptionError(f"--labels {path}: no such file")
         return text.split(",")
     try:
-        return [line for line in path.read_text("utf-8").splitlines() if line.strip()]
+        # Some editors begin a file with a mark that no label begins with.
+        return [line for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
     except (OSError, ValueError) as error:
         raise OptionError(f"--labels {path}: cannot be read ({error})") from None
 

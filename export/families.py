@@ -26,6 +26,7 @@ class Family:
         mean: See `Description`; where it has layers that scale, 0 and 1.
         scale: Likewise.
         scaling_layer: Class of the layer by which it scales pixels itself, if it may.
+        inside: Classes of layers that scale whatever it is given.
     """
 
     title: str
@@ -34,6 +35,12 @@ class Family:
     mean: tuple[float, ...]
     scale: tuple[float, ...]
     scaling_layer: str = ""
+    inside: tuple[str, ...] = ()
+
+    @property
+    def scales(self) -> set[str]:
+        """Classes of the layers by which its networks scale pixels, beside what they are given."""
+        return {*self.inside, *([self.scaling_layer] if self.scaling_layer else [])}
 
     def described(self, model: keras.Model) -> Description:
         """Return what such a model takes; one without its own scaling is one step behind it."""
@@ -53,9 +60,24 @@ _FAMILIES = (
     Family("VGG", r"vgg1[69]", "bgr", *_CAFFE),
     Family("ResNet", r"resnet\d+", "bgr", *_CAFFE),
     Family("ResNet v2", r"resnet\d+v2", "rgb", *_MINUS_ONE_TO_ONE),
-    Family("EfficientNet v2 B", r"efficientnetv2-b\d", "rgb", *_IMAGENET, "Rescaling"),
+    Family(
+        "EfficientNet v2 B",
+        r"efficientnetv2-b\d",
+        "rgb",
+        *_IMAGENET,
+        "Rescaling",
+        ("Normalization",),
+    ),
     Family("EfficientNet v2", r"efficientnetv2-[^b]", "rgb", *_MINUS_ONE_TO_ONE, "Rescaling"),
-    Family("EfficientNet", r"efficientnetb\d", "rgb", (0.0,), (1.0,)),
+    Family(
+        "EfficientNet",
+        r"efficientnetb\d",
+        "rgb",
+        (0.0,),
+        (1.0,),
+        "",
+        ("Rescaling", "Normalization"),
+    ),
     Family("ConvNeXt", r"convnext_.*", "rgb", *_IMAGENET, "Normalization"),
     Family("Xception", r"xception", "rgb", *_MINUS_ONE_TO_ONE),
     Family("Inception", r"inception_.*", "rgb", *_MINUS_ONE_TO_ONE),
@@ -65,9 +87,20 @@ _FAMILIES = (
 
 
 def family_of(model: keras.Model) -> Family | None:
-    """Return the family a model is of, by its name."""
+    """Return the family a model is of, by its name; none if it scales pixels as no other does.
+
+    Anybody may call a network of their own resnet18.
+    """
     name = model.name.lower()
-    return next((f for f in _FAMILIES if re.fullmatch(f.names, name)), None)
+    family = next((f for f in _FAMILIES if re.fullmatch(f.names, name)), None)
+    if family is None or _scaling(model) <= family.scales:
+        return family
+    return None
+
+
+def _scaling(model: keras.Model) -> set[str]:
+    """Return the classes of layers by which a model scales pixels itself."""
+    return {type(layer).__name__ for layer in model.layers} & {"Rescaling", "Normalization"}
 
 
 def family_inside(model: keras.Model) -> Family | None:

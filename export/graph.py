@@ -57,7 +57,7 @@ def _part(
     kept: list[onnx.NodeProto] = []
     for node in reversed(proto.graph.node):
         if (needed - given) & set(node.output):
-            needed |= set(node.input)
+            needed |= set(node.input) | _read_inside(node)
             kept.append(node)
     graph = onnx.helper.make_graph(
         kept[::-1],
@@ -71,9 +71,20 @@ def _part(
     )
 
 
+def _read_inside(node: onnx.NodeProto) -> set[str]:
+    """Return what the graphs within a node, of loops and branches, read; their own values too."""
+    read: set[str] = set()
+    for part in node.attribute:
+        for graph in (*part.graphs, *([part.g] if part.HasField("g") else [])):
+            read |= {output.name for output in graph.output}
+            for inner in graph.node:
+                read |= set(inner.input) | _read_inside(inner)
+    return read
+
+
 def drop_unread_weights(proto: onnx.ModelProto) -> None:
     """Remove the constants no node reads."""
-    read = {name for node in proto.graph.node for name in node.input}
+    read = {name for node in proto.graph.node for name in (*node.input, *_read_inside(node))}
     kept = [i for i in proto.graph.initializer if i.name in read]
     del proto.graph.initializer[:]
     proto.graph.initializer.extend(kept)

@@ -18,6 +18,7 @@ KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
 
 # How Keras says that a class or function of a file is not there.
 _UNKNOWN = re.compile(r"(?:Could not locate (?:class|function)|Unknown \w+:) '?(\w+)'?")
+_HALVES = ("float16", "bfloat16")
 _INSTEAD = (
     "where it was trained, call model.export('saved') and export that folder: a SavedModel needs "
     "no code of its own"
@@ -54,7 +55,7 @@ def hash_of(path: Path) -> str:
 
 def _load_file(path: Path) -> keras.Model:
     try:
-        return keras.saving.load_model(path, compile=False)
+        return _in_float32(keras.saving.load_model(path, compile=False))
     except Exception as error:  # Keras raises what its layers do, also of other libraries
         text = " ".join(str(error).split())
         if unknown := _UNKNOWN.search(text):
@@ -67,6 +68,14 @@ def _load_file(path: Path) -> keras.Model:
                 f"{path}: has a Lambda layer, which is Python code and is not run here; {_INSTEAD}"
             ) from None
         raise KerasError(f"{path}: Keras cannot load it ({text[:200]})") from None
+
+
+def _in_float32(model: keras.Model) -> keras.Model:
+    """Let a model that was trained in mixed precision compute in float32, as its weights are."""
+    for layer in model._flatten_layers():
+        if layer.compute_dtype in _HALVES:
+            layer.dtype_policy = keras.DTypePolicy("float32")
+    return model
 
 
 def _load_saved_model(path: Path) -> keras.Model:

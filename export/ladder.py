@@ -98,6 +98,8 @@ def climb(
 
     for rung in _rungs(steps):
         proto = quantizer.quantize(rung)
+        if steps and all(node.op_type != "QuantizeLinear" for node in proto.graph.node):
+            continue  # of a network of dense layers alone, with the head in float: that is fp32
         if tried(rung.name, proto, _described(rung, len(calibration))):
             return steps
     if finetune:
@@ -123,8 +125,9 @@ def _rungs(steps: Sequence[Step]) -> Iterator[Rung]:
     rung = next(r for r in RUNGS if r.name == nearest.name)
     tried = 0
     for share in _WORST:
-        count = max(1, round(share * len(nearest.noise)))
-        if count == tried:  # of few layers both shares are one
+        # Of few layers both shares are one: then two are left as well, if there are more.
+        count = max(tried + 1, round(share * len(nearest.noise)))
+        if count >= len(nearest.noise) and tried:
             return
         tried = count
         worst = tuple(n.layer for n in nearest.noise[:count])

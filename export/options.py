@@ -32,6 +32,7 @@ class ExportOptions:
         report: Page to write, .html, with a .json beside it, also where nothing passed.
         described: What a model that is none of ours does not say of itself.
         provenance: Added to the card's, as the data set's license.
+        command: As it was typed, for the report, which stays here; cards tell no folders.
     """
 
     precision: str = "auto"
@@ -47,3 +48,4 @@ class ExportOptions:
     report: Path | None = None
     described: Description = field(default_factory=Description)
     provenance: tuple[tuple[str, str], ...] = ()
+    command: str = ""

@@ -56,9 +56,10 @@ def export_model(
         AccuracyError: Nothing of the precision asked for passed the gate.
         OutputError: `output` cannot be written.
     """
-    _expect_another_place(path, output)
+    _expect_another_place(path, output, ".onnx")
     check_writable(output)
     if options.report is not None:
+        _expect_another_place(path, options.report, ".html")
         check_writable(options.report)
         check_writable(options.report.with_suffix(".json"))
     source = open_source(
@@ -89,7 +90,9 @@ def export_model(
         if options.report is not None:
             write_export_report(
                 options.report,
-                ExportFacts(source, options.provenance, gate, fp32, steps, best, parity),
+                ExportFacts(
+                    source, options.provenance, options.command, gate, fp32, steps, best, parity
+                ),
             )
             say(f"wrote {options.report} and {options.report.with_suffix('.json').name}")
         if best is None:
@@ -113,10 +116,10 @@ def export_model(
     say(f"wrote {output} ({output.stat().st_size:,} bytes, {card.precision})")
 
 
-def _expect_another_place(path: Path, output: Path) -> None:
+def _expect_another_place(path: Path, output: Path, suffix: str) -> None:
     """Refuse to write over the model itself, or into the folder it lies in as one."""
-    if output.suffix.lower() != ".onnx":
-        raise OptionError(f"{output}: expected a name ending in .onnx")
+    if output.suffix.lower() != suffix:
+        raise OptionError(f"{output}: expected a name ending in {suffix}")
     if path.is_dir() and output.resolve().is_relative_to(path.resolve()):
         raise OptionError(f"{output}: lies in {path}, which is exported; choose a place beside it")
 
@@ -238,9 +241,15 @@ def _gate(
 
 
 def _with_rejection(best: Candidate, source: Source, evaluator: Evaluator) -> Candidate:
-    """Set where this file's own scores, not Keras's, become too weak to be said."""
+    """Set where this file's own scores, not Keras's, become too weak to be said.
+
+    Only of our runs, whose scores are set right and whose val is large enough to say so: another
+    model would begin to answer "uncertain" by some photos at hand.
+    """
     reject = best.card.reject
-    if best.answers is None or (reject is not None and reject.on != "probability"):
+    if best.answers is None or not source.trained_here or not source.labelled:
+        return best
+    if reject is not None and reject.on != "probability":
         return best
     val = source.splits["val"]
     below = evaluator.withhold_below(best.answers[: len(val)], val)
@@ -258,20 +267,24 @@ def _metrics(
 ) -> dict[str, Any]:
     """Return val's figures, and test's, which is scored here once, after all is decided."""
     precision, below = best.card.precision, _withheld(best.card)
+    # Right answers of a run's test are known, also where those of the photos that judge are not.
+    tester = evaluator_for(source.card.task, source.card.labels)
 
-    def compared(before: Any, after: Any, samples: list[Sample]) -> dict[str, Any]:
+    def compared(
+        before: Any, after: Any, samples: list[Sample], scorer: Evaluator
+    ) -> dict[str, Any]:
         return {
-            "fp32": evaluator.report(before, samples, None if samples is val else below),
-            precision: evaluator.report(after, samples, below),
-            "agreement": round(evaluator.agreement(before, after), 4),
+            "fp32": scorer.report(before, samples, None if samples is val else below),
+            precision: scorer.report(after, samples, below),
+            "agreement": round(scorer.agreement(before, after), 4),
         }
 
     metrics: dict[str, Any] = {"keras": dict(source.measured)} if source.measured else {}
     val, test = source.splits["val"], source.splits["test"]
     if val:
         one, other = (c.answers[: len(val)] for c in (fp32, best))
-        metrics["val"] = compared(one, other, val)
+        metrics["val"] = compared(one, other, val, evaluator)
     if test:
-        one, other = (evaluator.answers(opened(c.proto, c.card, work), test) for c in (fp32, best))
-        metrics["test"] = compared(one, other, test)
+        one, other = (tester.answers(opened(c.proto, c.card, work), test) for c in (fp32, best))
+        metrics["test"] = compared(one, other, test, tester)
     return metrics

@@ -35,7 +35,8 @@ class ExportFacts:
 
     Attributes:
         source: The model and its photos.
-        provenance: Data license and command.
+        provenance: Data license and command, as the card tells them.
+        command: What makes all this again, here.
         gate: None where there are no photos.
         fp32: What all others are compared with.
         steps: All that was tried, in order.
@@ -45,6 +46,7 @@ class ExportFacts:
 
     source: Source
     provenance: Sequence[tuple[str, str]]
+    command: str
     gate: Gate | None
     fp32: Candidate
     steps: Sequence[Step]
@@ -83,6 +85,7 @@ def _figures(facts: ExportFacts) -> dict[str, Any]:
         "model": facts.source.card.name,
         "weights_sha256": facts.source.weights_sha256,
         **dict(facts.provenance),
+        "export": facts.command,
         "parity": dict(facts.parity),
         "limits": facts.gate
         and {"max_drop_points": facts.gate.allowed, "min_agreement": facts.gate.min_agreement},
@@ -126,10 +129,9 @@ def _head(facts: ExportFacts) -> str:
     table = "".join(
         f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in rows.items() if v
     )
-    command = dict(facts.provenance).get("export", "")
     return (
         f'<header><h1>{escape(card.name)}</h1><p class="big">{escape(big)}</p>'
-        f"<p>{escape(why)}</p><table>{table}</table><pre>{escape(command)}</pre></header>"
+        f"<p>{escape(why)}</p><table>{table}</table><pre>{escape(facts.command)}</pre></header>"
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import onnx
 import onnxruntime
 
-__all__ = ["cpu_session"]
+__all__ = ["ERRORS_ONLY", "cpu_session"]
 
-_ERRORS_ONLY = 3
+ERRORS_ONLY = 3  # of onnxruntime's log levels
 
 
 def cpu_session(proto: onnx.ModelProto, optimized: bool = True) -> onnxruntime.InferenceSession:
@@ -18,7 +18,7 @@ def cpu_session(proto: onnx.ModelProto, optimized: bool = True) -> onnxruntime.I
         optimized: Whether nodes may be merged; where single values are looked at they may not.
     """
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = ERRORS_ONLY
     if not optimized:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return onnxruntime.InferenceSession(

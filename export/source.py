@@ -157,8 +157,13 @@ def _foreign(path: Path, given: Description, say: Callable[[str], None]) -> Sour
 def _calibration(
     folder: Path, labels: tuple[str, ...], count: int, say: Callable[[str], None]
 ) -> list[Sample]:
-    chosen = calibration_samples(photos_in(folder, "--calibration", labels, say), count)
+    found = photos_in(folder, "--calibration", labels, say)
+    chosen = calibration_samples(found, count)
     samples = readable(chosen, "--calibration", say)
+    if len(samples) < len(chosen) < len(found):  # others take the place of those that are broken
+        taken = {sample.path for sample in chosen}
+        others = calibration_samples([s for s in found if s.path not in taken], len(found))
+        samples += readable(others, "--calibration", say)[: count - len(samples)]
     if len(samples) < _FEWEST_TO_CALIBRATE:
         raise OptionError(
             f"--calibration {folder}: {len(samples)} photo(s) cannot show what values a network "
@@ -168,9 +173,10 @@ def _calibration(
 
 
 def _parted(samples: list[Sample]) -> tuple[list[Sample], list[Sample]]:
-    """Return two thirds to calibrate and a third to judge on, in mixed order."""
+    """Return two thirds of each label to calibrate and a third to judge on, in mixed order."""
     mixed = list(samples)
     random.Random(0).shuffle(mixed)
+    mixed.sort(key=lambda sample: sample.label)
     return [s for i, s in enumerate(mixed) if i % _JUDGES], mixed[::_JUDGES]
 
 

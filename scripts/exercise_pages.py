@@ -2,8 +2,8 @@
 
 python scripts/exercise_pages.py [--check]
 
-What stands between `<!-- steps`, `<!-- curve`, `<!-- answers` or `<!-- memory` and `<!-- end -->` on
-a page is made here; the rest of the page is written by hand.
+What stands between `<!-- steps`, `<!-- curve`, `<!-- answers` or `<!-- memory` and `<!-- end -->`
+on a page is made here; the rest of the page is written by hand.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -195,6 +196,23 @@ def test_photos_that_were_named_are_recorded_by_their_folders_names(
         "--name 'my colors'"
     )
     assert session.card.provenance["data_license"] == "not stated"
+
+
+def test_model_of_others_withholds_nothing_by_the_photos_at_hand(
+    run, models: Path, color_photos: Path
+) -> None:
+    """A run of ours would: its surest answers are right, and the gray photos' are not."""
+    photos = shutil.copytree(color_photos, Path("photos"))
+    for i in range(12):
+        cv2.imwrite(str(photos / "blue" / f"gray{i}.png"), np.full((8, 8, 3), (99, 100, 101), "u1"))
+    result = run(
+        models / "colors.keras", "out.onnx", *OPEN, "--scale", "255", "--labels", "red,green,blue",
+        "--evaluate", photos, "--precision", "fp32",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    card = open_session(Path("out.onnx"), SessionOptions("cpu", 1)).card
+    assert card.metrics["val"]["fp32"]["accuracy"] == 0.75
+    assert card.reject is None
 
 
 def test_logits_become_probabilities_and_the_flag_is_recorded(run, models: Path) -> None:

@@ -130,12 +130,21 @@ def test_nearest_pixel_is_the_one_keras_takes_and_has_no_deprecated_name(size) -
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-def test_grouped_convolutions_answer_as_keras_does(stride: int) -> None:
+@pytest.mark.parametrize(
+    "before",
+    [
+        lambda: layers.Rescaling(1 / 255),
+        lambda: layers.Lambda(lambda x: keras.ops.cast(x, "float32")),
+    ],
+    ids=["scaled", "as it is"],
+)
+def test_grouped_convolutions_answer_as_keras_does(before, stride: int) -> None:
+    """Also where no number is in the graph, which is rewritten where one is."""
     from export.convert import check_parity, keras_to_onnx
 
     keras.utils.set_random_seed(0)
     model = classifier(
-        layers.Rescaling(1 / 255),
+        before(),
         layers.Conv2D(12, 3, padding="same", groups=3, strides=stride),
         layers.Conv2D(8, 3, padding="same", groups=4),
     )
@@ -148,6 +157,15 @@ def test_grouped_convolutions_answer_as_keras_does(stride: int) -> None:
     assert groups == [3, 4]
     shape = (2, *model.input_shape[1:])
     check_parity(model, proto, np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8))
+
+
+def test_network_that_computes_in_sixteen_bits_is_refused() -> None:
+    from export.convert import keras_to_onnx
+    from export.errors import KerasError
+
+    half = layers.Conv2D(4, 1, dtype="mixed_float16")
+    with pytest.raises(KerasError, match=r"^computes in 16 bits, as trained in mixed precision; "):
+        keras_to_onnx(classifier(layers.Rescaling(1 / 255), half))
 
 
 def test_layer_that_onnx_cannot_say_is_named() -> None:

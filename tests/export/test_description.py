@@ -51,6 +51,16 @@ def test_labels_come_from_a_file_one_a_line() -> None:
     assert said.labels == ("Katze", "großer Hund", "Maus, grau")
 
 
+def test_file_of_labels_may_begin_with_a_byte_order_mark() -> None:
+    Path("labels.txt").write_text("cat\ndog\n", "utf-8-sig")
+    assert described_by_options({"labels": "labels.txt"}).labels == ("cat", "dog")
+
+
+def test_file_of_labels_that_is_not_there_is_said() -> None:
+    with pytest.raises(OptionError, match=r"^--labels labels\.txt: no such file$"):
+        described_by_options({"labels": "labels.txt"})
+
+
 def test_labels_longer_than_any_file_name_are_labels() -> None:
     names = [f"breed {i:03}" for i in range(120)]
     assert described_by_options({"labels": ",".join(names)}).labels == tuple(names)

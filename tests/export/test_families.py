@@ -101,8 +101,6 @@ def test_other_names_are_of_no_family(name: str) -> None:
         ("efficientnetv2-b0", "", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
         ("convnext_tiny", "Normalization", (0.0,), (1.0,)),
         ("convnext_tiny", "", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
-        # A layer that others scale by is none of theirs.
-        ("mobilenet_1.00_224", "Rescaling", (127.5,), (127.5,)),
         ("efficientnetb0", "", (0.0,), (1.0,)),
     ],
 )
@@ -114,6 +112,17 @@ def test_network_that_scales_pixels_itself_is_given_them_as_they_are(
     model = named(name, scaling=scaling)
     said = family_of(model).described(model)
     assert (said.color, said.mean, said.scale) == ("rgb", mean, scale)
+
+
+@pytest.mark.parametrize(
+    ("name", "scaling"),
+    [("mobilenet_1.00_224", "Rescaling"), ("vgg16", "Rescaling"), ("resnet50", "Normalization")],
+)
+def test_network_that_scales_as_its_family_does_not_is_somebodys_own(name, scaling) -> None:
+    from export.families import family_of
+
+    assert family_of(named(name)) is not None
+    assert family_of(named(name, scaling=scaling)) is None
 
 
 def test_backbone_inside_a_model_is_found_and_the_model_is_of_no_family() -> None:

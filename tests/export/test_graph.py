@@ -76,6 +76,35 @@ def test_parts_read_the_operators_of_their_graph(proto) -> None:
     assert part.ir_version == 8
 
 
+def test_part_holds_what_the_inside_of_a_branch_reads() -> None:
+    """y = x + 5 where the flag is set, else x + one; both are read within the branches alone."""
+
+    def branch(name: str, adds: str) -> onnx.GraphProto:
+        out = helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+        return helper.make_graph([helper.make_node("Add", ["f", adds], [name])], name, [], [out])
+
+    nodes = [
+        helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["four", "one"], ["five"]),
+        helper.make_node(
+            "If", ["flag"], ["y"], then_branch=branch("a", "five"), else_branch=branch("b", "one")
+        ),
+        helper.make_node("Neg", ["y"], ["z"]),
+    ]
+    constants = {"four": np.float32(4), "one": np.float32(1), "flag": np.bool_(True)}
+    graph = helper.make_graph(
+        nodes,
+        "branches",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, ["n"])],
+        [helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n"])],
+        [numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items()],
+    )
+    whole = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    assert answers(part_of(whole, ["y"]), np.array([1, 2], np.uint8)) == [[6.0, 7.0]]
+    drop_unread_weights(whole)
+    assert answers(whole, np.array([1, 2], np.uint8)) == [[-6.0, -7.0]]
+
+
 def test_attribute_that_is_not_there_is_the_operators_own(proto) -> None:
     assert attribute(proto.graph.node[0], "to", 0) == TensorProto.FLOAT
     assert attribute(proto.graph.node[1], "group", 1) == 1

@@ -80,6 +80,25 @@ def test_file_answers_as_the_model_that_was_saved(means_model, suffix: str, capl
     assert tuple(loaded.inputs[0].shape) == (None, 8, 8, 3)
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_model_trained_in_mixed_precision_computes_in_float32(policy: str) -> None:
+    from export.keras_file import load_keras
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input((8, 8, 3))
+    inner = keras.Sequential([keras.layers.Conv2D(4, 3, dtype=policy)], name="inner")
+    x = keras.layers.GlobalAveragePooling2D(dtype=policy)(inner(image))
+    model = keras.Model(image, keras.layers.Dense(3, "softmax", dtype="float32")(x))
+    model.save("mixed.keras")
+    loaded = load_keras(Path("mixed.keras"))
+    assert {layer.compute_dtype for layer in loaded._flatten_layers()} == {"float32"}
+    exact = keras.Sequential([keras.layers.Conv2D(4, 3), keras.layers.GlobalAveragePooling2D(),
+                              keras.layers.Dense(3, "softmax")])  # fmt: skip
+    exact.build((None, 8, 8, 3))
+    exact.set_weights(model.get_weights())
+    np.testing.assert_allclose(loaded(PICTURES), exact(PICTURES), atol=1e-6)
+
+
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize(
     ("layer", "says"),

@@ -193,6 +193,50 @@ def test_model_is_not_written_over(color_run: Path, name: str, monkeypatch, tmp_
 
 
 @QUIET
+@pytest.mark.parametrize("name", ["metrics.html", "card.html", "sub/page.html"])
+def test_report_is_not_written_over_files_of_the_run(
+    color_run: Path, name: str, tmp_path: Path
+) -> None:
+    import shutil
+
+    from export.options import ExportOptions
+    from export.pipeline import export_model
+
+    run = shutil.copytree(color_run, tmp_path / "run")
+    before = {p: p.read_bytes() for p in run.iterdir() if p.is_file()}
+    options = ExportOptions("fp32", report=run / name)
+    with pytest.raises(OptionError, match=r"choose a place beside it$"):
+        export_model(run, tmp_path / "out.onnx", options, print)
+    assert {p: p.read_bytes() for p in run.iterdir() if p.is_file()} == before
+
+
+@QUIET
+def test_run_judged_on_photos_of_no_label_keeps_what_it_withholds_and_its_test_figures(
+    color_run: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    from edge_runtime.model.card import Reject
+    from export.options import ExportOptions
+    from export.pipeline import export_model
+
+    run = shutil.copytree(color_run, tmp_path / "run")
+    card = ModelCard.from_json((run / "card.json").read_text(), "card.json")
+    (run / "card.json").write_text(replace(card, reject=Reject("probability", 0.9)).to_json())
+    loose = tmp_path / "loose"
+    loose.mkdir()
+    for i in range(4):
+        shutil.copy(color_run.parent / f"{i}.png", loose)
+    lines: list[str] = []
+    options = ExportOptions("fp32", evaluate=loose)
+    export_model(run, tmp_path / "out.onnx", options, lines.append)
+    kept = open_session(tmp_path / "out.onnx", SessionOptions("cpu")).card
+    assert kept.reject == Reject("probability", 0.9)
+    assert kept.metrics["test"]["fp32"]["accuracy"] == 1.0
+    assert kept.metrics["val"]["fp32"] == {"n": 4}
+
+
+@QUIET
 def test_photos_given_to_judge_a_run_judge_alone(color_run: Path, tmp_path: Path) -> None:
     import shutil
 

@@ -41,6 +41,9 @@ NOISE = [
 ]
 
 
+TYPED = "python -m export models/a.keras a.onnx --report page.html"
+
+
 @pytest.fixture
 def facts(tmp_path: Path) -> Any:
     """Four photos, two rungs, of which the second passed with one answer changed."""
@@ -66,7 +69,7 @@ def facts(tmp_path: Path) -> Any:
         samples=samples, allowed=25.0, min_agreement=0.7, headline_name="accuracy"
     )
     said = (("data_license", "none"), ("export", "python -m export a.keras a.onnx"))
-    return ExportFacts(source, said, gate, FP32, steps, INT8, {"scores": 3e-7})
+    return ExportFacts(source, said, TYPED, gate, FP32, steps, INT8, {"scores": 3e-7})
 
 
 def _sections(facts: Any) -> dict[str, str]:
@@ -86,7 +89,7 @@ def test_head_says_what_was_taken_why_and_how_to_do_it_again(facts) -> None:
     assert "int8, 27% of fp32's size" in head
     assert "first in float: keeps within the limits" in head
     assert "scores within 3.0e-07" in head
-    assert "python -m export a.keras a.onnx" in head
+    assert TYPED in head
 
 
 def test_ladder_has_a_row_a_rung_with_its_figures(facts) -> None:

@@ -192,6 +192,21 @@ def test_no_more_photos_calibrate_than_were_asked_for(opened, color_photos, coun
     assert together == dict.fromkeys(LABELS, count // 2)
 
 
+def test_photos_of_few_of_each_label_calibrate_and_judge_by_label(opened, color_photos) -> None:
+    source, _ = opened(calibration=color_photos)
+    assert counted(source.splits["train"]) == dict.fromkeys(LABELS, 8)
+    assert counted(source.splits["val"]) == dict.fromkeys(LABELS, 4)
+
+
+def test_others_take_the_place_of_damaged_photos(opened, color_photos: Path) -> None:
+    folder = shutil.copytree(color_photos, Path("photos"))
+    for photo in sorted(folder.rglob("*.png"))[::2]:
+        photo.write_bytes(photo.read_bytes()[:50])
+    source, lines = opened(calibration=folder, evaluate=color_photos, count=10)
+    assert sizes(source)["train"] == 10
+    assert lines[0].startswith("--calibration: left out ")
+
+
 def test_photos_that_judge_are_all_taken(opened, color_photos: Path, loose_photos: Path) -> None:
     source, lines = opened(calibration=loose_photos, evaluate=color_photos, count=10)
     assert sizes(source) == {"train": 10, "val": 36, "test": 0}
