@@ -1,6 +1,14 @@
 """Ten kinds of photos out of ImageNet, streamed from disk.
 
-python -m train imagenette --data imagenette/ --output runs/imagenette
+    python -m train imagenette --data imagenette/ --output runs/imagenette
+
+Data: 2,000 photos of Imagenette at 128 px to train on (a sixth of them val) and 600 to test, a
+subset; photos of ImageNet are for research. Or any folder with a folder a class. The backbone's
+ImageNet weights have seen all of these kinds, with thousands of photos each.
+
+Takes 6 minutes on 2 cores (the head alone, then 10 epochs, TensorFlow, float32). Int8 on test,
+seed 0: 96.2% (n = 600); n = 1 run. From nothing (`--architecture basic`, 50 epochs, 20 to 40
+minutes): 72.7%.
 """
 
 from __future__ import annotations
