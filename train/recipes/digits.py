@@ -1,6 +1,12 @@
 """Handwritten digits, 28 px.
 
-python -m train digits --data mnist/ --output runs/digits
+    python -m train digits --data mnist/ --output runs/digits
+
+Data: MNIST as folders, 60,000 digits to train on (250 of each val) and 10,000 to test (CC BY-SA
+3.0). Or other signs, a folder a sign. They are turned, slanted and shifted, and never mirrored.
+
+Takes about 20 minutes on 2 cores (20 epochs, TensorFlow). Int8 on test, seed 0: 99.7% (n = 10,000);
+n = 1 run. The notebook's two convolutions (`--architecture seed`): 99.2%.
 """
 
 from __future__ import annotations
