@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,24 +42,22 @@ Detector = Annotated[
     str, typer.Option(help="Face detector: a shipped name, a model file, yunet or haar.")
 ]
 GalleryFile = Annotated[Path, typer.Option(help="File of the people to recognize, .npz.")]
-_SAME_FROM = "Cosine from which on two faces are one person's; by default the one at which "
+
+
+def _cosine_from(share: str) -> Any:
+    """Return the option of a threshold, by default the one that so many strangers reach."""
+    about = "Cosine from which on two faces are one person's; by default the one at which "
+    return typer.Option(min=-1.0, max=1.0, callback=number, help=about + share)
+
+
 Threshold = Annotated[
-    float | None,
-    typer.Option(
-        min=-1.0,
-        max=1.0,
-        callback=number,
-        help=_SAME_FROM + "1% of strangers are taken for somebody, in varied photos.",
-    ),
+    float | None, _cosine_from("1% of strangers are taken for somebody, in varied photos.")
 ]
 LiveThreshold = Annotated[
     float | None,
-    typer.Option(
-        min=-1.0,
-        max=1.0,
-        callback=number,
-        help=_SAME_FROM + "0.1% of strangers' faces are taken for somebody, in varied photos; in "
-        "one room they are more.",
+    _cosine_from(
+        "0.1% of strangers' faces are taken for somebody, in varied photos; in one room they are "
+        "more."
     ),
 ]
 
