@@ -35,7 +35,7 @@ def maker(tmp_path_factory) -> SceneMaker:
         AnnotatedPhoto(folder / "photo.png", boxes, "train"),
         AnnotatedPhoto(folder / "nobody.png", np.zeros((0, 4), np.float32), "train"),
     ]
-    people = [AnnotatedPhoto(folder / "photo.png", boxes, "train", learned=False)]
+    people = [AnnotatedPhoto(folder / "photo.png", boxes[:0], "train", ignored=boxes)]
     return SceneMaker(
         photos, people, [folder / "portrait.png"], [folder / "nobody.png"], HEIGHT, WIDTH
     )
@@ -133,10 +133,10 @@ def test_annotated_photos_have_no_landmarks_and_portraits_do(scenes) -> None:
     assert kinds == {True, False}
 
 
-def test_faces_of_photos_of_people_are_ignored_and_not_learned() -> None:
+def test_what_may_be_a_face_is_ignored_and_not_learned() -> None:
     boxes = np.array([[60, 40, 100, 90]], np.float32)
     cv2.imwrite("photo.png", _white_on_black(240, 320, *boxes))
-    photo = AnnotatedPhoto(Path("photo.png"), boxes, "train", learned=False)
+    photo = AnnotatedPhoto(Path("photo.png"), boxes[:0], "train", ignored=boxes)
     cv2.imwrite("portrait.png", _white_on_black(112, 112, PORTRAIT_BOX))
     maker = SceneMaker([], [photo], [Path("portrait.png")], [], HEIGHT, WIDTH)
     rng = np.random.default_rng(0)

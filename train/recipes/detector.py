@@ -4,9 +4,10 @@
         --people people_boxes/ --landmarks landmarks.json --output runs/detector
 
 Data: annotated street and crowd photos (`annotations.json` and `images/`, 70% of them),
-portraits aligned at 112 px (LFW's crops), pictures without people, and photos of people at work
-in which faces are only ignored (`scripts/mark_faces.py` marks them); landmarks of the portraits are
-those that YuNet finds (`scripts/mark_landmarks.py`). Scenes are made from them anew each epoch, see
+portraits aligned at 112 px (LFW's crops), pictures without people, and photos of people at work.
+Annotators passed over many a face that looks elsewhere: YuNet marks it, there and in the photos of
+people (`scripts/mark_faces.py`); landmarks of the portraits are those that YuNet finds
+(`scripts/mark_landmarks.py`). Scenes are made from them anew each epoch, see
 `train/data/face_scenes.py`. None of the sets states a license.
 
 60 epochs, an hour to an hour and a half on 2 cores (TensorFlow). The shipped int8 file, seed 0, on
@@ -74,7 +75,7 @@ def train_detector(
         portraits: Folder of aligned 112 px portraits, at any depth.
         faceless: Folders of pictures without people, at any depth.
         output: The run folder.
-        people: Photos with faces to ignore, see `train.data.annotations.read_people`.
+        people: Photos in which a detector marked faces, see `train.data.annotations.read_people`.
         landmarks: Where eyes, nose and mouth are in photos and portraits, see
             `train.data.landmarks`; without it portraits alone teach them, by their average.
         epochs: Of 100 batches of 32 scenes.
@@ -146,8 +147,9 @@ def train_detector(
                 "commit": " ".join(run.commits),
                 "data": f"{boxes.name} (photos), {portraits.name} (portraits), "
                 + ", ".join(p.name for p in faceless)
-                + (f", {people.name} (faces ignored)" if people else "")
-                + (", landmarks by YuNet (MIT)" if landmarks else ""),
+                + (f", {people.name} (people)" if people else "")
+                + ("; faces nobody annotated by YuNet (MIT)" if _has_marks(photos, marked) else "")
+                + ("; landmarks by YuNet (MIT)" if landmarks else ""),
             },
         )
         samples = [_sample(p.path, p.split, p.label) for p in photos]
@@ -177,6 +179,11 @@ def score(model: keras.Model, photos: Sequence[AnnotatedPhoto]) -> dict[str, Any
         answer = {name: np.asarray(value, np.float32) for name, value in out.items()}
         found.append(found_faces(answer, image, INPUT, FAINTEST))
     return detection_report(found, [p.boxes for p in photos])
+
+
+def _has_marks(photos: Sequence[AnnotatedPhoto], people: Sequence[AnnotatedPhoto]) -> bool:
+    # Some of a detector's marks are always unsure, and only a detector's are ignored.
+    return bool(people) or any(len(p.ignored) for p in photos)
 
 
 def _expect_faces(photos: Sequence[AnnotatedPhoto], boxes: Path) -> None:
