@@ -17,7 +17,7 @@ from benchmarks.face_detection import find_annotated, frames_of, time_detectors
 from edge_runtime.apps.progress import progress
 from edge_runtime.faces.detector import OnnxFaceDetector
 from edge_runtime.measure.machine import describe_machine
-from edge_runtime.model.card import InputSpec, ModelCard
+from edge_runtime.model.card import ModelCard
 from edge_runtime.model.session import SessionOptions, open_session
 from export.options import ExportOptions
 from export.pipeline import export_model
@@ -77,7 +77,10 @@ def _resized(run: Path, card: ModelCard, height: int, width: int, work: Path) ->
     folder = work / f"run-{width}x{height}"
     folder.mkdir()
     spec = replace(card.input, height_px=height, width_px=width)
-    decoded_model(_network(run, spec), spec).save(folder / "model.keras")
+    resized = decoded_model(detector_network(spec), spec)
+    trained = keras.models.load_model(run / "model.keras", compile=False)
+    resized.get_layer("network").set_weights(trained.get_layer("network").get_weights())
+    resized.save(folder / "model.keras")
     (folder / "card.json").write_text(replace(card, input=spec).to_json(), "utf-8")
     with (run / "split.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -86,10 +89,3 @@ def _resized(run: Path, card: ModelCard, height: int, width: int, work: Path) ->
         writer.writeheader()
         writer.writerows({**row, "path": str((run / row["path"]).resolve())} for row in rows)
     return folder
-
-
-def _network(run: Path, spec: InputSpec) -> keras.Model:
-    trained = keras.models.load_model(run / "model.keras", compile=False)
-    network = detector_network(spec)
-    network.set_weights(trained.get_layer("network").get_weights())
-    return network

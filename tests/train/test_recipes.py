@@ -622,7 +622,9 @@ def test_decoded_boxes_and_landmarks_are_what_the_targets_mean() -> None:
 
     image = keras.Input((64, 64, 3), dtype="uint8")
     nothing = ops.cast(ops.max(image, axis=(1, 2, 3)), "float32")[:, None, None] * 0.0
-    answer = decoded_model(keras.Model(image, nothing + raw), spec)(np.zeros((1, 64, 64, 3)))
+    parts = [nothing + part for part in np.split(raw, (1, 5), axis=-1)]
+    answers = keras.layers.Concatenate(name="raw")(parts)
+    answer = decoded_model(keras.Model(image, answers), spec)(np.zeros((1, 64, 64, 3)))
     found = [np.asarray(answer[name])[0, held] for name in ("boxes", "landmarks")]
     for seen, meant in zip(found, (box, points.ravel()), strict=True):
         np.testing.assert_allclose(seen, np.tile(meant, (held.sum(), 1)), atol=1e-3)
@@ -744,7 +746,7 @@ def test_detector_recipe_writes_a_run_folder_that_exports(train_detector, tmp_pa
     metrics = json.loads((run / "metrics.json").read_text())
     assert (metrics["val"]["faces"], metrics["test"]["faces"]) == (1, 2)
     card = ModelCard.from_json((run / "card.json").read_text(), "card.json")
-    assert card.provenance["data"].endswith("people (faces ignored)")
+    assert card.provenance["data"].endswith("people (people); more faces by YuNet (MIT)")
     assert card.provenance["command"] == "python -m train detector --boxes boxes"
     assert card.provenance["minutes"] >= 0
 

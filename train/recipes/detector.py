@@ -148,7 +148,7 @@ def train_detector(
                 "data": f"{boxes.name} (photos), {portraits.name} (portraits), "
                 + ", ".join(p.name for p in faceless)
                 + (f", {people.name} (people)" if people else "")
-                + ("; faces nobody annotated by YuNet (MIT)" if _has_marks(photos, marked) else "")
+                + ("; more faces by YuNet (MIT)" if _has_marks(photos, marked) else "")
                 + ("; landmarks by YuNet (MIT)" if landmarks else ""),
             },
         )
