@@ -20,6 +20,7 @@ from edge_runtime.libraries import in_one_line
 from export.errors import KerasError, ParityError
 from export.graph import attribute
 from export.options import OPSET
+from export.pixels import absorb_scaling
 from export.session import ERRORS_ONLY, cpu_session
 
 __all__ = ["check_parity", "keras_to_onnx"]
@@ -79,6 +80,7 @@ def keras_to_onnx(model: keras.Model, opset: int = OPSET) -> onnx.ModelProto:
     names = list(model.output) if isinstance(model.output, dict) else ["scores"]
     _rename_outputs(proto, sorted(names))
     proto = _folded(proto)
+    absorb_scaling(proto)
     proto = onnx.shape_inference.infer_shapes(proto)
     onnx.checker.check_model(proto, full_check=True)
     return proto

@@ -7,8 +7,16 @@ from typing import Any
 
 import numpy.typing as npt
 import onnx
+from onnx import numpy_helper
 
-__all__ = ["attribute", "drop_unread_weights", "makers", "part_from", "part_of"]
+__all__ = [
+    "attribute",
+    "drop_unread_weights",
+    "makers",
+    "part_from",
+    "part_of",
+    "share_constants",
+]
 
 
 def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
@@ -88,3 +96,23 @@ def drop_unread_weights(proto: onnx.ModelProto) -> None:
     kept = [i for i in proto.graph.initializer if i.name in read]
     del proto.graph.initializer[:]
     proto.graph.initializer.extend(kept)
+
+
+def share_constants(proto: onnx.ModelProto) -> None:
+    """Keep one of constants that are alike, in place: zero points by the hundred, for one.
+
+    A graph with graphs in it (a loop, a condition), which may read any of them, is left alone.
+    """
+    if any(_read_inside(node) for node in proto.graph.node):
+        return
+    outputs = {output.name for output in proto.graph.output}
+    known: dict[tuple[Any, ...], str] = {}
+    same: dict[str, str] = {}
+    for constant in proto.graph.initializer:
+        value = numpy_helper.to_array(constant)
+        name = known.setdefault((constant.data_type, value.shape, value.tobytes()), constant.name)
+        if constant.name not in outputs:
+            same[constant.name] = name
+    for node in proto.graph.node:
+        node.input[:] = [same.get(name, name) for name in node.input]
+    drop_unread_weights(proto)

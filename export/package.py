@@ -8,7 +8,9 @@ import hashlib
 import onnx
 
 from edge_runtime.model.card import CARD_KEY, UNHASHED, ModelCard
+from export.graph import share_constants
 from export.names import shorten_names
+from export.pixels import read_bytes
 
 __all__ = ["pack"]
 
@@ -16,6 +18,8 @@ __all__ = ["pack"]
 def pack(proto: onnx.ModelProto, card: ModelCard) -> bytes:
     """Return the bytes of a model file: the graph with its card, hash filled in."""
     proto = copy.deepcopy(proto)
+    read_bytes(proto)
+    share_constants(proto)
     shorten_names(proto)
     del proto.metadata_props[:]
     proto.producer_name, proto.doc_string = "edge-run", ""

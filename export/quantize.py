@@ -28,6 +28,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from edge_runtime.apps.progress import progress
 from export.graph import attribute, makers
 from export.padding import pad_depthwise
+from export.pixels import convolution_of_bytes
 from export.rounding import ROUNDING_PHOTOS, round_weights
 from export.run_folder import Sample
 
@@ -154,9 +155,7 @@ class Quantizer:
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
                 calibrate_method=rung.method,
-                extra_options={}
-                if rung.method == CalibrationMethod.MinMax
-                else {"CalibStridedMinMax": _PORTION},
+                extra_options=self._options(rung),
             )
         int8 = onnx.load(target)
         _read_unrounded(int8, rung.nodes_in_float)
@@ -170,6 +169,20 @@ class Quantizer:
             photos = np.concatenate(list(islice(self._images(), ROUNDING_PHOTOS)))
             self._rounded[key] = round_weights(self.prepared, photos, steps, self._kept(rung))
         return self._rounded[key]
+
+    def _options(self, rung: Rung) -> dict[str, Any]:
+        options: dict[str, Any] = {}
+        if rung.method != CalibrationMethod.MinMax:
+            options["CalibStridedMinMax"] = _PORTION
+        first = convolution_of_bytes(self.prepared)
+        if first is not None:
+            as_they_are = {
+                "scale": np.array(1, np.float32), "zero_point": np.array(0, np.uint8)
+            }  # fmt: skip
+            options["TensorQuantOverrides"] = {
+                first.input[0]: [{"quant_type": QuantType.QUInt8, **as_they_are}]
+            }
+        return options
 
     def _kept(self, rung: Rung) -> list[str]:
         return [*_outside(self.prepared), *rung.nodes_in_float]
@@ -229,8 +242,11 @@ def _up_to_the_first_layer(proto: onnx.ModelProto) -> list[str]:
 
     The first layer is the first convolution that makes more channels than it is given. Of a photo's
     three channels, kernels for int8 make no use: float is no slower. And where a network stretches
-    a photo's contrast before it, 8 bits for all photos leave a dull one few steps.
+    a photo's contrast before it, 8 bits for all photos leave a dull one few steps. Only a layer of
+    many channels of bytes, as of blocks of pixels, is in int8 itself.
     """
+    if convolution_of_bytes(proto) is not None:
+        return [next(node.name for node in proto.graph.node if node.op_type == "Cast")]
     shapes = {i.name: i.dims for i in proto.graph.initializer}
     names: list[str] = []
     for node in proto.graph.node:
