@@ -12,7 +12,7 @@ from edge_runtime.faces.average_precision import FAINTEST, detection_report, fac
 from edge_runtime.faces.boxes import FaceBox
 from edge_runtime.faces.detector import OnnxFaceDetector
 from edge_runtime.measure.confusion import agreement
-from edge_runtime.measure.scoring import brief, score_report, withhold_below
+from edge_runtime.measure.scoring import score_report, withhold_below
 from edge_runtime.media.image import read_for, read_image
 from edge_runtime.model.card import InputSpec
 from edge_runtime.model.classifier import Classifier
@@ -94,7 +94,9 @@ class _Classification:
         samples: Sequence[Sample],
         below: float | None = None,
     ) -> dict[str, Any]:
-        return brief(score_report(answers, self._truth(samples), self.labels, below))
+        report = score_report(answers, self._truth(samples), self.labels, below)
+        del report["confusion"]
+        return report
 
     def withhold_below(
         self, answers: npt.NDArray[np.float32], samples: Sequence[Sample]

@@ -89,6 +89,8 @@ def described_model(
             f"--labels: {len(labels)} names, from {labels[0]} to {labels[-1]}, and {path} has "
             f"{scores.shape[-1]} outputs; names go in their order"
         )
+    if given.face_margin is not None and given.region != "face":
+        raise OptionError("--face-margin: goes around a face; add --region face")
     spec = InputSpec(
         height, width, region=given.region or "frame", face_margin=given.face_margin or 0.0,
         resize=given.resize or "stretch",

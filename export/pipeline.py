@@ -14,6 +14,7 @@ import onnx
 
 from edge_runtime.errors import OptionError
 from edge_runtime.files import check_writable, write_whole
+from edge_runtime.measure.scoring import brief
 from edge_runtime.model.card import ModelCard, Reject
 from edge_runtime.model.golden import make_golden
 from export.convert import check_parity, keras_to_onnx
@@ -62,6 +63,11 @@ def export_model(
         _expect_another_place(path, options.report, ".html")
         check_writable(options.report)
         check_writable(options.report.with_suffix(".json"))
+    if options.finetune is not None and options.precision in ("fp16", "fp32"):
+        raise OptionError(
+            f"--finetune: trains what int8 rounds, and --precision is {options.precision}; leave "
+            "one of them away"
+        )
     source = open_source(
         path, options.described, options.calibration, options.evaluate, options.finetune,
         options.calibration_photos, say,
@@ -274,8 +280,8 @@ def _metrics(
         before: Any, after: Any, samples: list[Sample], scorer: Evaluator
     ) -> dict[str, Any]:
         return {
-            "fp32": scorer.report(before, samples, None if samples is val else below),
-            precision: scorer.report(after, samples, below),
+            "fp32": brief(scorer.report(before, samples, None if samples is val else below)),
+            precision: brief(scorer.report(after, samples, below)),
             "agreement": round(scorer.agreement(before, after), 4),
         }
 

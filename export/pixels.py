@@ -55,8 +55,8 @@ def absorb_scaling(proto: onnx.ModelProto) -> None:
         if moved is not None:
             moved.input[0], name = name, moved.output[0]
         node.input[0] = name
-    drop_unread_weights(proto)
     _drop_unread_nodes(proto)
+    drop_unread_weights(proto)
 
 
 class _Scaling:

@@ -184,23 +184,25 @@ def _confusions(facts: ExportFacts) -> str:
         answered = candidate.answers.argmax(1).astype(np.int64)
         table = confusion_table(confusion(truth, answered, len(labels)), labels, f"{name}: ")
         tables.append(f"<div>{table}</div>")
-    recall = "" if len(labels) > WIDEST_MATRIX else _recalls(facts, step)
-    return f'<div class="row">{"".join(tables)}{recall}</div>'
+    return f'<div class="row">{"".join(tables)}{_recalls(facts, step)}</div>'
 
 
 def _recalls(facts: ExportFacts, step: Step) -> str:
     before, after = facts.fp32.report.get("recall"), step.candidate.report.get("recall")
     if not before or not after:
         return ""
+    many = len(before) > WIDEST_MATRIX
+    fallen = sorted(before, key=lambda label: after[label] - before[label])
     rows = "".join(
         f"<tr><th>{escape(label)}</th><td>{share(before[label])}</td>"
         f"<td>{share(after[label])}</td></tr>"
-        for label in before
+        for label in (fallen if many else before)
     )
-    return (
+    table = (
         '<table class="figures"><caption>recall</caption><tr><th></th><th>fp32</th>'
         f"<th>{escape(step.candidate.card.precision)}</th></tr>{rows}</table>"
     )
+    return f'<div class="tall">{table}</div>' if many else table
 
 
 def _different(facts: ExportFacts) -> str:

@@ -125,10 +125,7 @@ def _run(path: Path, given: Description) -> Source:
         run.card,
         run.splits,
         run.weights_sha256,
-        {
-            s: brief(figures) if "confusion" in figures else figures
-            for s, figures in measured.items()
-        },
+        {split: brief(figures) for split, figures in measured.items()},
         trained_here=True,
     )
 

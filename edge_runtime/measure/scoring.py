@@ -68,6 +68,7 @@ def score_report(
 def brief(report: dict[str, Any]) -> dict[str, Any]:
     """Return a report without the confusion matrix and, of many labels, without each one's line."""
     left_out = {"confusion"}
-    if len(report["recall"]) > _MOST_LABELS:
+    by_label = report.get("recall")  # a detector's is one number
+    if isinstance(by_label, dict) and len(by_label) > _MOST_LABELS:
         left_out |= {"precision", "recall"}
     return {key: value for key, value in report.items() if key not in left_out}

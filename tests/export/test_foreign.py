@@ -98,6 +98,12 @@ def test_input_and_output_are_those_every_model_file_has(means_model) -> None:
     assert lines == []
 
 
+def test_margin_around_no_face_is_refused(means_model) -> None:
+    said = replace(SAID, face_margin=0.1)
+    with pytest.raises(OptionError, match=r"^--face-margin: goes around a face; add --region face"):
+        describe(means_model(), said)
+
+
 def test_card_holds_what_was_said(means_model) -> None:
     said = Description(
         labels=LABELS, color="bgr", mean=(1.0, 2.0, 3.0), scale=(4.0,), resize="letterbox",

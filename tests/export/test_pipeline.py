@@ -177,6 +177,19 @@ def test_fp32_export_keeps_float_weights(color_run: Path, tmp_path: Path) -> Non
 
 
 @QUIET
+@pytest.mark.parametrize("precision", ["fp16", "fp32"])
+def test_fine_tuning_what_is_not_rounded_is_refused(
+    color_run: Path, precision: str, tmp_path: Path
+) -> None:
+    from export.options import ExportOptions
+    from export.pipeline import export_model
+
+    options = ExportOptions(precision, finetune=tmp_path)
+    with pytest.raises(OptionError, match=f"^--finetune: .* --precision is {precision}; leave one"):
+        export_model(color_run, tmp_path / "colors.onnx", options, lambda line: None)
+
+
+@QUIET
 @pytest.mark.parametrize("name", ["run/colors.onnx", "run/sub/colors.onnx", "colors.keras", "run"])
 def test_model_is_not_written_over(color_run: Path, name: str, monkeypatch, tmp_path: Path) -> None:
     import shutil
@@ -329,7 +342,7 @@ def test_detector_export_decodes_boxes_in_the_graph_and_keeps_them_in_float(
 
     keras.utils.set_random_seed(0)
     spec = InputSpec(64, 96, resize="letterbox")
-    trained = detector_network(spec, width=8)
+    trained = detector_network(spec, width=32)
     rng = np.random.default_rng(0)
     photo = rng.integers(0, 256, (2, 64, 96, 3)).astype(np.uint8)
     spread = float(np.std(trained(photo)[..., 1:5]))

@@ -94,6 +94,7 @@ def test_scaling_becomes_weights_and_bias(nodes: list[Node], constants) -> None:
     before = answers(proto)
     absorb_scaling(proto)
     assert kinds(proto) == ["Cast", "Transpose", "Conv"]
+    assert len(proto.graph.initializer) == 2
     np.testing.assert_allclose(answers(proto), before, atol=2e-5)
     assert before.std() > 0.1
 

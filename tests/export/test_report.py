@@ -108,6 +108,14 @@ def test_confusion_and_recall_stand_side_by_side(facts) -> None:
     assert "cat 100.0% 100.0% dog 100.0% 50.0%" in other
 
 
+def test_of_many_labels_those_whose_recall_fell_most_come_first(
+    facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("export.report.WIDEST_MATRIX", 1)
+    text = _sections(facts)["Right and wrong, before and after"]
+    assert "dog 100.0% 50.0% cat 100.0% 100.0%" in text
+
+
 def test_photos_whose_scores_moved_most_come_first(facts) -> None:
     text = _sections(facts)["Where the answers differ most"]
     assert "1 of 4 answers are different ones" in text
