@@ -13,7 +13,7 @@ import onnx
 from onnx import numpy_helper
 
 from export.graph import makers, part_from, part_of
-from export.quantize import WITH_WEIGHTS
+from export.in_float import WITH_WEIGHTS
 from export.session import cpu_session
 
 __all__ = ["CLEANEST", "LayerNoise", "layer_noise"]

@@ -26,19 +26,19 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from edge_runtime.apps.progress import progress
-from export.graph import attribute, makers
+from export.graph import makers
+from export.in_float import WITH_WEIGHTS, kept_in_float, pool_the_first_layer
 from export.padding import pad_depthwise
 from export.pixels import convolution_of_bytes
 from export.rounding import ROUNDING_PHOTOS, round_weights
 from export.run_folder import Sample
 
-__all__ = ["RUNGS", "WITH_WEIGHTS", "Quantizer", "Rung", "calibration_samples"]
+__all__ = ["RUNGS", "Quantizer", "Rung", "calibration_samples"]
 
 # A detector's label, x1 y1 x2 y2 of each face; a class may be called 7, but hardly so.
 _BOXES = re.compile(r"|-?[\d.]+( -?[\d.]+){3}(;-?[\d.]+( -?[\d.]+){3})*")
 # Values of all layers of so many photos are held at once: half a gigabyte at 224 px.
 _PORTION = 8
-WITH_WEIGHTS = ("Conv", "Gemm", "MatMul")
 _QUANTIZED = [*WITH_WEIGHTS, "Add", "Concat", "MaxPool", "AveragePool", "GlobalAveragePool",
               "Relu", "Clip", "Resize", "Reshape", "Transpose"]  # fmt: skip
 
@@ -128,6 +128,7 @@ class Quantizer:
             str(work / "fp32.onnx"), str(work / "prepared.onnx"), skip_symbolic_shape=True
         )
         self.prepared = pad_depthwise(onnx.load(work / "prepared.onnx"))
+        pool_the_first_layer(self.prepared)
         for node in self.prepared.graph.node:
             # What stays in float goes by its name; tf2onnx's own say nothing of the network.
             node.name = node.output[0]
@@ -185,7 +186,7 @@ class Quantizer:
         return options
 
     def _kept(self, rung: Rung) -> list[str]:
-        return [*_outside(self.prepared), *rung.nodes_in_float]
+        return [*kept_in_float(self.prepared), *rung.nodes_in_float]
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
@@ -230,44 +231,3 @@ def _read_unrounded(int8: onnx.ModelProto, names: Sequence[str]) -> None:
                 rounded = made.get(restored.input[0])
                 if rounded is not None and rounded.op_type == "QuantizeLinear":
                     node.input[i] = rounded.input[0]
-
-
-def _outside(proto: onnx.ModelProto) -> list[str]:
-    """Return the nodes outside of what is quantized: up to the first layer and after the last."""
-    return _up_to_the_first_layer(proto) + _after_the_last_weights(proto)
-
-
-def _up_to_the_first_layer(proto: onnx.ModelProto) -> list[str]:
-    """Return the nodes that prepare the input (scaling, colors to gray, contrast) and the first.
-
-    The first layer is the first convolution that makes more channels than it is given. Of a photo's
-    three channels, kernels for int8 make no use: float is no slower. And where a network stretches
-    a photo's contrast before it, 8 bits for all photos leave a dull one few steps. Only a layer of
-    many channels of bytes, as of blocks of pixels, is in int8 itself.
-    """
-    if convolution_of_bytes(proto) is not None:
-        return [next(node.name for node in proto.graph.node if node.op_type == "Cast")]
-    shapes = {i.name: i.dims for i in proto.graph.initializer}
-    names: list[str] = []
-    for node in proto.graph.node:
-        names.append(node.name)
-        shape = shapes.get(node.input[1]) if node.op_type == "Conv" else None
-        if shape is not None and shape[0] > shape[1] * attribute(node, "group", 1):
-            return names
-    return []  # no such layer: nothing is known to be preparation
-
-
-def _after_the_last_weights(proto: onnx.ModelProto) -> list[str]:
-    """Return the nodes from which no layer with weights is reached: decoding, softmax.
-
-    Their numbers are answers (pixels, probabilities); 8 bits would round a box to whole pixels.
-    """
-    leads_to_weights: set[str] = set()
-    excluded = []
-    for node in reversed(proto.graph.node):
-        feeds = node.op_type in WITH_WEIGHTS or bool(leads_to_weights & set(node.output))
-        if feeds:
-            leads_to_weights |= set(node.input)
-        else:
-            excluded.append(node.name)
-    return excluded

@@ -204,7 +204,9 @@ def ship(name: str, data: Path, work: Path, weights: str) -> None:
         python("-m export --precision fp32", run, fp32, *about)
     if not file.exists():
         report = file.with_suffix(".html")
-        python("-m export --min-agreement 0.99", run, file, *about, "--report", report)
+        python(
+            "-m export --precision int8 --min-agreement 0.99", run, file, *about, "--report", report
+        )
     python(f"-m benchmarks accuracy {model.measure}", "--model", file, "--run", run, "--fp32", fp32)
     if name in SHIPS:
         shutil.copy(file, SHIPPED)

@@ -72,6 +72,43 @@ def quantized_weights(proto: onnx.ModelProto) -> list[tuple[int, ...]]:
     return [tuple(i.dims) for i in found if i.data_type == TensorProto.INT8 and len(i.dims) == 4]
 
 
+def test_maxima_of_the_first_layer_are_pooled_before_they_are_rounded(
+    photos, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    weights = {"first": rng.normal(0, 0.01, (4, 3, 3, 3)), "second": rng.normal(0, 1, (5, 4, 1, 1))}
+    proto = network(
+        [
+            ("Cast", ["image"], "float", {"to": TensorProto.FLOAT}),
+            ("Transpose", ["float"], "planes", {"perm": [0, 3, 1, 2]}),
+            ("Conv", ["planes", "first"], "a", {}),
+            ("Relu", ["a"], "b", {}),
+            ("MaxPool", ["b"], "c", {"kernel_shape": [2, 2], "strides": [2, 2]}),
+            ("Conv", ["c", "second"], "d", {}),
+            ("MaxPool", ["d"], "e", {"kernel_shape": [2, 2]}),
+            ("GlobalAveragePool", ["e"], "f", {}),
+            ("Flatten", ["f"], "g", {}),
+            ("Softmax", ["g"], "scores", {}),
+        ],
+        weights,
+        classes=5,
+    )
+    int8 = Quantizer(proto, lambda: iter(photos), len(photos), tmp_path).quantize(RUNGS[0])
+    rounded = [n.input[0] for n in int8.graph.node if n.op_type == "QuantizeLinear"]
+    assert rounded[0] == "c"
+    assert "a" not in rounded
+    assert "b" not in rounded
+    assert "d" in rounded  # the second's are, as they were
+    # Before a ReLU, or onnxruntime would round before it pools.
+    kinds = [n.op_type for n in int8.graph.node if n.output[0] in ("a", "b", "c")]
+    assert kinds == ["Conv", "MaxPool", "Relu"]
+    exact, rough = (
+        onnxruntime.InferenceSession(m.SerializeToString()).run(None, {"image": photos[0]})[0]
+        for m in (proto, int8)
+    )
+    np.testing.assert_allclose(rough, exact, atol=0.02)
+
+
 def test_preparation_the_first_layer_and_softmax_stay_float(proto, photos, tmp_path: Path) -> None:
     int8 = Quantizer(proto, lambda: iter(photos), len(photos), tmp_path).quantize(RUNGS[0])
     assert quantized_weights(int8) == [(5, 4, 3, 3)]
