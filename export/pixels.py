@@ -49,8 +49,8 @@ def absorb_scaling(proto: onnx.ModelProto) -> None:
                 name = before.input[1 - found[1]]
             else:
                 break
-        if scaled.is_none:
-            continue
+        if scaled.is_none or name not in made or made[name].op_type != "Cast":
+            continue  # further on, channels may differ more than 8 bits of weights hold
         _replace(proto, node, weights * scaled.by[:, None, None], _bias(node, constants, scaled))
         if moved is not None:
             moved.input[0], name = name, moved.output[0]
