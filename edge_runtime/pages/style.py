@@ -16,7 +16,7 @@ table{border-collapse:collapse}th{text-align:left;font-weight:600}
 td,th{padding:.12rem .6rem .12rem 0;vertical-align:top}
 .figures td{text-align:right;font-variant-numeric:tabular-nums}
 .row{display:flex;flex-wrap:wrap;gap:2rem;align-items:flex-start}
-.row>div{max-width:430px}
+.row>div{max-width:430px}.row>div:has(>.matrix){max-width:none;width:min-content}
 .tall{max-height:420px;overflow:auto;flex:none;padding-right:20px}
 .matrix td{width:2.4rem;text-align:center;padding:.3rem .1rem;font-variant-numeric:tabular-nums}
 .matrix th span{writing-mode:vertical-rl}
