@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,11 +12,13 @@ from onnx import numpy_helper
 
 __all__ = [
     "attribute",
+    "drop_unread_nodes",
     "drop_unread_weights",
     "makers",
     "part_from",
     "part_of",
     "share_constants",
+    "times_read",
 ]
 
 
@@ -90,9 +93,32 @@ def _read_inside(node: onnx.NodeProto) -> set[str]:
     return read
 
 
+def times_read(proto: onnx.ModelProto) -> Counter[str]:
+    """Return how often each value is read: by nodes, by graphs within them, as an answer."""
+    return Counter(
+        [
+            *(name for node in proto.graph.node for name in (*node.input, *_read_inside(node))),
+            *(output.name for output in proto.graph.output),
+        ]
+    )
+
+
+def drop_unread_nodes(proto: onnx.ModelProto) -> None:
+    """Remove the nodes whose values no node reads, and then the constants no node reads."""
+    read = {output.name for output in proto.graph.output}
+    kept = []
+    for node in reversed(proto.graph.node):
+        if any(name in read for name in node.output):
+            read |= set(node.input) | _read_inside(node)
+            kept.append(node)
+    del proto.graph.node[:]
+    proto.graph.node.extend(kept[::-1])
+    drop_unread_weights(proto)
+
+
 def drop_unread_weights(proto: onnx.ModelProto) -> None:
     """Remove the constants no node reads."""
-    read = {name for node in proto.graph.node for name in (*node.input, *_read_inside(node))}
+    read = times_read(proto)
     kept = [i for i in proto.graph.initializer if i.name in read]
     del proto.graph.initializer[:]
     proto.graph.initializer.extend(kept)
@@ -105,14 +131,12 @@ def share_constants(proto: onnx.ModelProto) -> None:
     """
     if any(_read_inside(node) for node in proto.graph.node):
         return
-    outputs = {output.name for output in proto.graph.output}
     known: dict[tuple[Any, ...], str] = {}
     same: dict[str, str] = {}
     for constant in proto.graph.initializer:
         value = numpy_helper.to_array(constant)
-        name = known.setdefault((constant.data_type, value.shape, value.tobytes()), constant.name)
-        if constant.name not in outputs:
-            same[constant.name] = name
+        alike = constant.data_type, value.shape, value.tobytes()
+        same[constant.name] = known.setdefault(alike, constant.name)
     for node in proto.graph.node:
         node.input[:] = [same.get(name, name) for name in node.input]
     drop_unread_weights(proto)

@@ -77,6 +77,8 @@ class TrainableGraph:
             if node.op_type == "DequantizeLinear" and node.input[0] in self._constants:
                 self._add_constant(node)
             elif node.op_type == "QuantizeLinear" and node.input[1] not in self.variables:
+                if self._constants[node.input[1]] == 1:
+                    continue  # pixels, whose bytes are read as they are: see `export.pixels`
                 self._ranges.append(node.input[1])
                 self.variables[node.input[1]] = keras.Variable(np.float32(0))
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 import onnx
 
-from export.graph import attribute
+from export.graph import attribute, times_read
 from export.pixels import convolution_of_bytes
 
 __all__ = ["WITH_WEIGHTS", "kept_in_float", "pool_the_first_layer"]
@@ -28,7 +26,7 @@ def _up_to_the_first_layer(proto: onnx.ModelProto) -> list[str]:
     many channels of bytes, as of blocks of pixels, is in int8 itself.
     """
     if convolution_of_bytes(proto) is not None:
-        return [next(node.name for node in proto.graph.node if node.op_type == "Cast")]
+        return []
     names: list[str] = []
     first = _first_layer(proto)
     if first is None:
@@ -75,15 +73,14 @@ def pool_the_first_layer(proto: onnx.ModelProto) -> None:
 
 def _pooling_behind(proto: onnx.ModelProto, layer: onnx.NodeProto) -> list[onnx.NodeProto]:
     """Return the ReLU and the pooling of maxima that alone read a layer, in order, or nothing."""
-    readers = defaultdict(list)
-    for node in proto.graph.node:
-        for name in node.input:
-            readers[name].append(node)
+    read = times_read(proto)
     behind = [layer]
-    while len(behind) < 3 and len(readers[behind[-1].output[0]]) == 1:
-        behind += readers[behind[-1].output[0]]
+    while len(behind) < 3 and read[behind[-1].output[0]] == 1:
+        value = behind[-1].output[0]
+        behind += [node for node in proto.graph.node if value in node.input]
     kinds = {node.op_type for node in behind[1:]}
-    return behind[1:] if kinds == {"Relu", "MaxPool"} else []
+    alone = all(len(node.output) == 1 for node in behind)  # a pooling may tell places too
+    return behind[1:] if alone and kinds == {"Relu", "MaxPool"} else []
 
 
 def _after_the_last_weights(proto: onnx.ModelProto) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,12 +10,14 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
-from export.graph import attribute, drop_unread_weights, makers
+from export.graph import attribute, drop_unread_nodes, makers, times_read
 
 __all__ = ["absorb_scaling", "convolution_of_bytes", "read_bytes"]
 
 # Of fewer channels int8 kernels make no use; measured on a photo's 3 and on 48 of 4x4 pixels.
 _CHANNELS = 16
+# Of scaled pixels; a channel that never varied, scaled to one, is beyond what float32 adds up.
+_LARGEST_OFFSET = 1e3
 _LAYOUT = ("Reshape", "Transpose", "Squeeze", "Unsqueeze")
 _PIXELS_MOVED = (*_LAYOUT, "Slice", "Split", "Concat")
 _CHANNELS_FIRST = [0, 3, 1, 2]
@@ -29,14 +30,14 @@ def absorb_scaling(proto: onnx.ModelProto) -> None:
     """
     made = makers(proto)
     constants = {i.name: numpy_helper.to_array(i) for i in proto.graph.initializer}
-    readers = Counter(name for node in proto.graph.node for name in node.input)
+    read = times_read(proto)
     for node in proto.graph.node:
         if not _takes_scaling(node, constants):
             continue
         weights = constants[node.input[1]]
         scaled = _Scaling(weights.shape[1])
         name, moved = node.input[0], None
-        while name in made and readers[name] == 1:
+        while name in made and read[name] == 1:
             before = made[name]
             if before.op_type == "Transpose" and moved is None:
                 if attribute(before, "perm", []) != _CHANNELS_FIRST:
@@ -49,14 +50,16 @@ def absorb_scaling(proto: onnx.ModelProto) -> None:
                 name = before.input[1 - found[1]]
             else:
                 break
-        if scaled.is_none or name not in made or made[name].op_type != "Cast":
-            continue  # further on, channels may differ more than 8 bits of weights hold
+        # Further on than pixels, channels may differ more than 8 bits of weights hold.
+        if not (scaled.is_any and name in made and made[name].op_type == "Cast"):
+            continue
+        if not scaled.fits(proto, made[name].input[0]):
+            continue
         _replace(proto, node, weights * scaled.by[:, None, None], _bias(node, constants, scaled))
         if moved is not None:
             moved.input[0], name = name, moved.output[0]
         node.input[0] = name
-    _drop_unread_nodes(proto)
-    drop_unread_weights(proto)
+    drop_unread_nodes(proto)
 
 
 class _Scaling:
@@ -65,7 +68,8 @@ class _Scaling:
     def __init__(self, channels: int) -> None:
         self.by = np.ones(channels, np.float64)
         self.offset = np.zeros(channels, np.float64)
-        self.is_none = True
+        self.is_any = False
+        self._differs = False
 
     def preceded_by(
         self, node: onnx.NodeProto, constant: Any, place: int, channels_last: bool
@@ -81,12 +85,21 @@ class _Scaling:
             self.offset = self.offset + sign * self.by * values
             if node.op_type == "Sub" and place == 0:
                 self.by = -self.by
-        self.is_none = False
+        self.is_any = True
+        self._differs |= constant.size > 1
         return True
+
+    def fits(self, proto: onnx.ModelProto, pixels: str) -> bool:
+        """Return whether weights can do this to the named pixels and stay exact."""
+        image = proto.graph.input[0]
+        sides = image.type.tensor_type.shape.dim
+        # A number for each channel may also make several channels of one.
+        known = image.name == pixels and sides[-1].dim_value == len(self.by)
+        return (known or not self._differs) and bool(np.abs(self.offset).max() < _LARGEST_OFFSET)
 
 
 def _a_channel(constant: Any, channels: int, last: bool) -> npt.NDArray[np.float64] | None:
-    if constant.size == 1:
+    if constant.size == 1 and constant.ndim <= 4:
         return np.full(channels, constant.reshape(()), np.float64)
     shape = (*(1,) * (constant.ndim - 1), channels) if last else (channels, 1, 1)
     if constant.shape[-len(shape) :] != shape or constant.size != channels:
@@ -127,17 +140,6 @@ def _replace(proto: onnx.ModelProto, node: onnx.NodeProto, weights: Any, bias: A
     node.input[:] = [node.input[0], *names]
 
 
-def _drop_unread_nodes(proto: onnx.ModelProto) -> None:
-    read = {output.name for output in proto.graph.output}
-    kept = []
-    for node in reversed(proto.graph.node):
-        if any(name in read for name in node.output):
-            read |= set(node.input)
-            kept.append(node)
-    del proto.graph.node[:]
-    proto.graph.node.extend(kept[::-1])
-
-
 def convolution_of_bytes(proto: onnx.ModelProto) -> onnx.NodeProto | None:
     """Return the first convolution if it reads bytes, and enough channels of them for int8."""
     shapes = {i.name: i.dims for i in proto.graph.initializer}
@@ -175,17 +177,15 @@ def read_bytes(proto: onnx.ModelProto) -> None:
     """
     made = makers(proto)
     constants = {i.name: numpy_helper.to_array(i) for i in proto.graph.initializer}
-    readers = Counter(name for node in proto.graph.node for name in node.input)
+    read = times_read(proto)
     for rounding in [node for node in proto.graph.node if node.op_type == "QuantizeLinear"]:
         path = [rounding]
         while (before := made.get(path[-1].input[0])) is not None and before.op_type in _LAYOUT:
             path.append(before)
-        scale, zero = (constants.get(name) for name in rounding.input[1:3])
-        if before is None or before.op_type != "Cast" or scale is None or zero is None:
+        if before is None or before.op_type != "Cast" or not _to_bytes(rounding, constants):
             continue
-        alone = all(readers[node.input[0]] == 1 for node in path)
-        bytes_ = zero.dtype == np.uint8 and scale == 1 and zero == 0
-        if alone and bytes_ and _are_pixels(proto, made, before.input[0]):
+        alone = all(read[node.input[0]] == 1 for node in path)
+        if alone and _are_pixels(proto, made, before.input[0]):
             path[-1].input[0] = before.input[0]
             # Whatever read the rounded numbers reads the bytes, however they were moved.
             for node in proto.graph.node:
@@ -195,4 +195,12 @@ def read_bytes(proto: onnx.ModelProto) -> None:
                 node.input[:] = renamed
             proto.graph.node.remove(rounding)
             proto.graph.node.remove(before)
-    del proto.graph.value_info[:]
+            del proto.graph.value_info[:]  # what it tells of real numbers are bytes now
+
+
+def _to_bytes(rounding: onnx.NodeProto, constants: Mapping[str, Any]) -> bool:
+    """Return whether whole numbers of 0 to 255 stay as they are."""
+    scale, zero, *_ = (*(constants.get(name) for name in rounding.input[1:]), None, None)
+    if scale is None or zero is None or scale.size != 1:
+        return False
+    return bool(zero.dtype == np.uint8 and scale.item() == 1 and zero.item() == 0)

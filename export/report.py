@@ -192,7 +192,8 @@ def _recalls(facts: ExportFacts, step: Step) -> str:
     if not before or not after:
         return ""
     many = len(before) > WIDEST_MATRIX
-    fallen = sorted(before, key=lambda label: after[label] - before[label])
+    known = [label for label in before if before[label] is not None]  # in some photo
+    fallen = sorted(known, key=lambda label: after[label] - before[label])
     rows = "".join(
         f"<tr><th>{escape(label)}</th><td>{share(before[label])}</td>"
         f"<td>{share(after[label])}</td></tr>"

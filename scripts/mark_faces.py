@@ -38,12 +38,15 @@ def main(yunet: Path, target: Path, folders: list[Path]) -> None:
     entries, marks = [], 0
     for folder in folders:
         for path, name, boxes in pictures(folder):
+            if (images / name).exists():
+                sys.exit(f"error: {name} is in {target} already; mark folders of one name apart")
             image = cv2.imread(str(path))
             if image is None:
                 print(f"left out {path}: cannot be read", file=sys.stderr)
                 continue
             found = marked(detector, image)
             new = found if boxes is None else passed_over(found, boxes)
+            (images / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, images / name)
             entries.append({"file": name, "boxes": [*(boxes or []), *new]})
             marks += len(new)

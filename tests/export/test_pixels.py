@@ -132,6 +132,75 @@ def test_what_would_change_answers_stays(nodes: list[Node]) -> None:
     assert proto.SerializeToString() == before
 
 
+def test_one_channel_does_not_become_three_by_weights() -> None:
+    gray: Node = ("Slice", ["image", "start", "end", "axis"], "gray", {})
+    tint = [
+        gray,
+        ("Cast", ["gray"], "real", {"to": TensorProto.FLOAT}),
+        ("Mul", ["real", "k"], "b", {}),
+        TURN,
+        CONV,
+    ]
+    ends = {"start": np.array([0]), "end": np.array([1]), "axis": np.array([3])}
+    proto = network(tint, {**ends, "k": numbers(1, 2, 3), "w": kernel(4, 3, 2)})
+    before = answers(proto)
+    absorb_scaling(proto)
+    np.testing.assert_array_equal(answers(proto), before)
+
+
+@pytest.mark.parametrize("spread", [0.02, 1e-7])
+def test_channel_that_never_varied_is_not_multiplied_out(spread: float) -> None:
+    nodes = [
+        ("Sub", ["real", "c"], "a", {}),
+        ("Div", ["a", "k"], "b", {}),
+        TURN,
+        CONV,
+    ]
+    constants = {"c": numbers(9, 9, 9), "k": numbers(50, 50, spread), "w": kernel(4, 3, 2)}
+    proto = network([CAST, *nodes], constants)
+    absorb_scaling(proto)
+    assert ("Div" in kinds(proto)) == (spread < 0.01)
+
+
+def test_what_scales_no_pixels_stays() -> None:
+    nodes: list[Node] = [
+        ("Transpose", ["real"], "t", PLANES),
+        ("Conv", ["t", "w"], "x", {}),
+        ("Relu", ["x"], "y", {}),
+        ("Mul", ["y", "k"], "z", {}),
+        ("Conv", ["z", "second"], "scores", {}),
+    ]
+    proto = network(
+        [CAST, *nodes], {"w": kernel(4, 3, 2), "second": kernel(5, 4, 1), "k": numbers(0.5)}
+    )
+    absorb_scaling(proto)
+    assert "Mul" in kinds(proto)
+
+
+def test_values_read_within_a_branch_stay() -> None:
+    inner = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in "pq"]
+    branches = [
+        helper.make_graph([helper.make_node("Neg", ["b"], ["p"])], "yes", [], inner[:1]),
+        helper.make_graph([helper.make_node("Abs", ["b"], ["q"])], "no", [], inner[1:]),
+    ]
+    nodes: list[Node] = [
+        ("Mul", ["real", "k"], "b", {}),
+        TURN,
+        ("Conv", ["planes", "w"], "x", {}),
+        ("If", ["always"], "y", {"then_branch": branches[0], "else_branch": branches[1]}),
+        ("ReduceMean", ["y"], "z", {"axes": [1, 2, 3]}),
+        ("Add", ["x", "z"], "scores", {}),
+    ]
+    proto = network(
+        [CAST, *nodes], {"k": numbers(0.5), "w": kernel(4, 3, 2), "always": np.array(True)}
+    )
+    before = answers(proto)
+    for rewrite in (absorb_scaling, read_bytes, share_constants):
+        rewrite(proto)
+    np.testing.assert_array_equal(answers(proto), before)
+    assert "Mul" in kinds(proto)
+
+
 def of_blocks(inputs: list[Node], channels: int = 48) -> onnx.ModelProto:
     """A first layer of 4x4 pixels: bytes in rows of four, made real numbers, then planes."""
     nodes: list[Node] = [

@@ -116,6 +116,14 @@ def test_of_many_labels_those_whose_recall_fell_most_come_first(
     assert "dog 100.0% 50.0% cat 100.0% 100.0%" in text
 
 
+def test_label_that_is_in_no_photo_has_no_recall(facts, monkeypatch: pytest.MonkeyPatch) -> None:
+    for candidate in (facts.fp32, facts.steps[1].candidate):
+        monkeypatch.setitem(candidate.report["recall"], "dog", None)
+    _sections(facts)
+    monkeypatch.setattr("export.report.WIDEST_MATRIX", 1)
+    assert "cat 100.0% 100.0%" in _sections(facts)["Right and wrong, before and after"]
+
+
 def test_photos_whose_scores_moved_most_come_first(facts) -> None:
     text = _sections(facts)["Where the answers differ most"]
     assert "1 of 4 answers are different ones" in text

@@ -29,6 +29,7 @@ class AnnotatedPhoto:
         split: train, val or test.
         landmarks: float32, (M, 5, 2), in pixels, NaN where not known; None where none is.
         ignored: Of what may be a face: float32, (K, 4).
+        marked: Whether another detector said where some of both are.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class AnnotatedPhoto:
     split: str
     landmarks: npt.NDArray[np.float32] | None = None
     ignored: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    marked: bool = False
 
     @property
     def label(self) -> str:
@@ -66,9 +68,10 @@ def read_annotations(root: Path, seed: int, marks: Marks | None = None) -> list[
         split = "train" if i < train_end else "val" if i < val_end else "test"
         if split != "train":
             boxes, marked = boxes[np.isnan(marked)], marked[np.isnan(marked)]
+        by_detector = not np.isnan(marked).all()
         boxes, ignored = _parted(boxes, marked)
         points = landmarks_in(boxes, (marks or {}).get(mark_name(root, path)))
-        photos.append(AnnotatedPhoto(path, boxes, split, points, ignored))
+        photos.append(AnnotatedPhoto(path, boxes, split, points, ignored, by_detector))
     return photos
 
 
@@ -76,15 +79,16 @@ def read_people(root: Path) -> list[AnnotatedPhoto]:
     """Read a folder of photos of people, in which a detector marked faces, all of them for train.
 
     Such photos teach what people are besides their faces, hands, arms and clothes, and faces that
-    look elsewhere.
+    look elsewhere. A box of no score is ignored.
 
     Raises:
         DataError: As `read_annotations`.
     """
     photos = []
     for path, boxes, marked in _read(root):
-        boxes, ignored = _parted(boxes, marked)
-        photos.append(AnnotatedPhoto(path, boxes, "train", ignored=ignored))
+        by_detector = not np.isnan(marked).all()
+        boxes, ignored = _parted(boxes, np.nan_to_num(marked))
+        photos.append(AnnotatedPhoto(path, boxes, "train", ignored=ignored, marked=by_detector))
     return photos
 
 

@@ -98,6 +98,7 @@ def train_detector(
     photos = read_annotations(boxes, seed, marks)
     _expect_faces(photos, boxes)
     marked = read_people(people) if people else []
+    by_yunet = any(photo.marked for photo in [*photos, *marked])
     faces = _pictures(portraits)
     no_faces = [path for folder in faceless for path in _pictures(folder)]
     run.use(
@@ -148,7 +149,7 @@ def train_detector(
                 "data": f"{boxes.name} (photos), {portraits.name} (portraits), "
                 + ", ".join(p.name for p in faceless)
                 + (f", {people.name} (people)" if people else "")
-                + ("; more faces by YuNet (MIT)" if _has_marks(photos, marked) else "")
+                + ("; more faces by YuNet (MIT)" if by_yunet else "")
                 + ("; landmarks by YuNet (MIT)" if landmarks else ""),
             },
         )
@@ -179,11 +180,6 @@ def score(model: keras.Model, photos: Sequence[AnnotatedPhoto]) -> dict[str, Any
         answer = {name: np.asarray(value, np.float32) for name, value in out.items()}
         found.append(found_faces(answer, image, INPUT, FAINTEST))
     return detection_report(found, [p.boxes for p in photos])
-
-
-def _has_marks(photos: Sequence[AnnotatedPhoto], people: Sequence[AnnotatedPhoto]) -> bool:
-    # Some of a detector's marks are always unsure, and only a detector's are ignored.
-    return bool(people) or any(len(p.ignored) for p in photos)
 
 
 def _expect_faces(photos: Sequence[AnnotatedPhoto], boxes: Path) -> None:
