@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from edge_runtime.errors import OptionError
-from edge_runtime.model.card import InputSpec, ModelCard
+from edge_runtime.model.card import InputSpec, ModelCard, Reject
 from edge_runtime.model.classifier import Classifier
 from edge_runtime.model.golden import check_golden
 from edge_runtime.model.session import SessionOptions, open_session
@@ -143,21 +143,26 @@ def test_where_one_photo_is_more_than_the_allowed_drop_one_may_change(
     assert any("one photo is 3.33 points here" in line for line in lines)
 
 
+def withholding(run: Path, to: Path, reject: Reject) -> Path:
+    """Copy a run whose card says when an answer is withheld."""
+    import shutil
+
+    copy = shutil.copytree(run, to)
+    card = ModelCard.from_json((copy / "card.json").read_text(), "card.json")
+    (copy / "card.json").write_text(replace(card, reject=reject).to_json())
+    return copy
+
+
 @QUIET
 def test_what_is_withheld_is_set_by_the_exported_files_own_scores(
     color_run: Path, tmp_path: Path
 ) -> None:
     """The run's card withholds below 0.9; all val answers are right, so the file withholds none."""
-    import shutil
-
-    from edge_runtime.model.card import Reject
     from export.options import ExportOptions
     from export.pipeline import export_model
 
-    run = shutil.copytree(color_run, tmp_path / "run")
-    card = ModelCard.from_json((run / "card.json").read_text(), "card.json")
     for reject in (Reject("probability", 0.9), Reject("cosine", 0.4, 0.01)):
-        (run / "card.json").write_text(replace(card, reject=reject).to_json())
+        run = withholding(color_run, tmp_path / f"run-{reject.on}", reject)
         target = tmp_path / f"{reject.on}.onnx"
         export_model(run, target, ExportOptions("fp32"), lambda line: None)
         kept = open_session(target, SessionOptions("cpu")).card.reject
@@ -229,13 +234,10 @@ def test_run_judged_on_photos_of_no_label_keeps_what_it_withholds_and_its_test_f
 ) -> None:
     import shutil
 
-    from edge_runtime.model.card import Reject
     from export.options import ExportOptions
     from export.pipeline import export_model
 
-    run = shutil.copytree(color_run, tmp_path / "run")
-    card = ModelCard.from_json((run / "card.json").read_text(), "card.json")
-    (run / "card.json").write_text(replace(card, reject=Reject("probability", 0.9)).to_json())
+    run = withholding(color_run, tmp_path / "run", Reject("probability", 0.9))
     loose = tmp_path / "loose"
     loose.mkdir()
     for i in range(4):
