@@ -252,7 +252,7 @@ def detector(
     faceless: Annotated[list[Path], typer.Option(help="Folder of pictures without people.")],
     output: Output,
     people: Annotated[
-        Path | None, typer.Option(help="Photos of people, faces marked by scripts/mark_faces.py.")
+        Path | None, typer.Option(help="Annotated photos whose faces are only ignored.")
     ] = None,
     landmarks: Annotated[
         Path | None, typer.Option(help="Eyes, nose and mouth, by scripts/mark_landmarks.py.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,7 @@ import numpy.typing as npt
 from train.data.landmarks import Marks, landmarks_in, mark_name
 from train.errors import DataError
 
-__all__ = ["SURE", "AnnotatedPhoto", "read_annotations", "read_people"]
-
-SURE = 0.8  # from which score on another detector's face is one: YuNet's own threshold
-_GROW = 0.15  # of each side of what is ignored
+__all__ = ["AnnotatedPhoto", "read_annotations", "read_people"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,19 +22,17 @@ class AnnotatedPhoto:
 
     Attributes:
         path: The picture file.
-        boxes: Of faces: float32, (M, 4), x1, y1, x2, y2 in pixels.
+        boxes: float32, (M, 4), x1, y1, x2, y2 in pixels.
         split: train, val or test.
+        learned: False where the boxes only say what is to be ignored.
         landmarks: float32, (M, 5, 2), in pixels, NaN where not known; None where none is.
-        ignored: Of what may be a face: float32, (K, 4).
-        marked: Whether another detector said where some of both are.
     """
 
     path: Path
     boxes: npt.NDArray[np.float32]
     split: str
+    learned: bool = True
     landmarks: npt.NDArray[np.float32] | None = None
-    ignored: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
-    marked: bool = False
 
     @property
     def label(self) -> str:
@@ -48,9 +43,7 @@ class AnnotatedPhoto:
 def read_annotations(root: Path, seed: int, marks: Marks | None = None) -> list[AnnotatedPhoto]:
     """Read a folder of annotated photos, split 70 / 10 / 20 by seed.
 
-    `annotations.json` is a list of {"file", "boxes": [{"xyxy_px": [x1, y1, x2, y2]}]}. A box that
-    has "marked" too, a score, is another detector's: those of `SURE` or more are learned, the
-    others ignored, and neither counts in val and test.
+    `annotations.json` is a list of {"file", "boxes": [{"xyxy_px": [x1, y1, x2, y2]}]}.
 
     Args:
         root: The folder.
@@ -63,47 +56,29 @@ def read_annotations(root: Path, seed: int, marks: Marks | None = None) -> list[
     read = _read(root)
     random.Random(seed).shuffle(read)
     train_end, val_end = round(len(read) * 0.7), round(len(read) * 0.8)
-    photos = []
-    for i, (path, boxes, marked) in enumerate(read):
-        split = "train" if i < train_end else "val" if i < val_end else "test"
-        if split != "train":
-            boxes, marked = boxes[np.isnan(marked)], marked[np.isnan(marked)]
-        by_detector = not np.isnan(marked).all()
-        boxes, ignored = _parted(boxes, marked)
-        points = landmarks_in(boxes, (marks or {}).get(mark_name(root, path)))
-        photos.append(AnnotatedPhoto(path, boxes, split, points, ignored, by_detector))
-    return photos
+    return [
+        AnnotatedPhoto(
+            path,
+            boxes,
+            "train" if i < train_end else "val" if i < val_end else "test",
+            landmarks=landmarks_in(boxes, (marks or {}).get(mark_name(root, path))),
+        )
+        for i, (path, boxes) in enumerate(read)
+    ]
 
 
 def read_people(root: Path) -> list[AnnotatedPhoto]:
-    """Read a folder of photos of people, in which a detector marked faces, all of them for train.
+    """Read a folder of photos whose boxes say where faces may be, not how they lie.
 
-    Such photos teach what people are besides their faces, hands, arms and clothes, and faces that
-    look elsewhere. A box of no score is ignored.
+    Such photos teach what people are besides their faces: hands, arms, clothes.
 
     Raises:
         DataError: As `read_annotations`.
     """
-    photos = []
-    for path, boxes, marked in _read(root):
-        by_detector = not np.isnan(marked).all()
-        boxes, ignored = _parted(boxes, np.nan_to_num(marked))
-        photos.append(AnnotatedPhoto(path, boxes, "train", ignored=ignored, marked=by_detector))
-    return photos
+    return [AnnotatedPhoto(path, boxes, "train", learned=False) for path, boxes in _read(root)]
 
 
-def _parted(
-    boxes: npt.NDArray[np.float32], marked: npt.NDArray[np.float32]
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return the boxes of faces, and, grown since a mark need not be tight, those to be ignored."""
-    unsure = marked < SURE  # not of NaN
-    ignored = boxes[unsure]
-    margin = _GROW * (ignored[:, 2:] - ignored[:, :2])
-    return boxes[~unsure], np.concatenate([ignored[:, :2] - margin, ignored[:, 2:] + margin], 1)
-
-
-def _read(root: Path) -> list[tuple[Path, npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
-    """Return of each picture its file, boxes (M, 4), and marks' scores (M,), else NaN."""
+def _read(root: Path) -> list[tuple[Path, npt.NDArray[np.float32]]]:
     index = root / "annotations.json"
     try:
         entries = json.loads(index.read_text(encoding="utf-8"))
@@ -111,17 +86,16 @@ def _read(root: Path) -> list[tuple[Path, npt.NDArray[np.float32], npt.NDArray[n
             (
                 root / "images" / e["file"],
                 np.asarray([b["xyxy_px"] for b in e["boxes"]], np.float32).reshape(-1, 4),
-                np.asarray([b.get("marked", np.nan) for b in e["boxes"]], np.float32),
             )
             for e in entries
         ]
     except OSError as error:
         raise DataError(f"{index}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{index}: expected a list of file and boxes with xyxy_px ({error})"
         ) from None
-    missing = [p for p, _, _ in read if not p.is_file()]
+    missing = [p for p, _ in read if not p.is_file()]
     if missing:
         raise DataError(f"{missing[0]}: named in {index.name} but not there")
     return sorted(read, key=lambda entry: entry[0].name)

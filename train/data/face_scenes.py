@@ -55,7 +55,7 @@ class SceneMaker:
 
         Args:
             photos: Annotated.
-            people: Photos of people at work, a detector's marks on their faces.
+            people: Photos whose faces are to be ignored.
             portraits: Aligned, of 112 px.
             faceless: Pictures without people.
             height_px: Of a scene.
@@ -68,8 +68,6 @@ class SceneMaker:
         """
         self._photos = [(read_image(p.path).image_bgr, p) for p in photos]
         self._people = [(read_image(p.path).image_bgr, p) for p in people]
-        # One in four of them, which are to come up as often as the others together and more.
-        self._faces_of_people = [(image, p) for image, p in self._people if len(p.boxes)]
         self._portraits = [_file(p, _PORTRAIT_PX) for p in portraits]
         marks = portrait_marks or [None] * len(portraits)
         self._aligned_faces = [aligned_face(faces) for faces in marks]
@@ -97,11 +95,9 @@ class SceneMaker:
         kind = rng.random()
         if kind < 0.45:
             tile = self._from_photo(self._photos, rng, height, width)
-        elif kind < 0.55 and self._faces_of_people:
-            tile = self._from_photo(self._faces_of_people, rng, height, width)
-        elif kind < 0.6 and self._people:
+        elif kind < 0.55 and self._people:
             tile = self._from_photo(self._people, rng, height, width)
-        elif kind < 0.73:
+        elif kind < 0.7:
             tile = self._from_portrait(rng, height, width)
         else:
             tile = self._composed(rng, height, width)
@@ -120,7 +116,7 @@ class SceneMaker:
         cover = max(height / image.shape[0], width / image.shape[1])
         scale = cover * rng.uniform(0.8, 1.3)
         center = rng.uniform(0, 1, 2) * (image.shape[1], image.shape[0])
-        if len(boxes):
+        if len(boxes) and photo.learned:
             box = boxes[rng.integers(len(boxes))]
             center = (box[:2] + box[2:]) / 2
             size = float(np.sqrt(np.prod(box[2:] - box[:2])))
@@ -241,12 +237,11 @@ def _file(path: Path, side_px: int | None = None) -> npt.NDArray[np.uint8]:
 
 
 def _annotated(photo: AnnotatedPhoto) -> list[Face]:
-    """Return faces of a photo and what is ignored; landmarks are None where not known."""
+    """Return the faces of a photo; their landmarks are None where they are not known."""
     points = photo.landmarks
     known = [None if points is None or np.isnan(points[i]).any() else points[i]
              for i in range(len(photo.boxes))]  # fmt: skip
-    faces = [Face(box, p, True) for box, p in zip(photo.boxes, known, strict=True)]
-    return faces + [Face(box, None, False) for box in photo.ignored]
+    return [Face(box, p, photo.learned) for box, p in zip(photo.boxes, known, strict=True)]
 
 
 def _shuffled(portrait: Image, rng: np.random.Generator) -> Image:
