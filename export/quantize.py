@@ -175,6 +175,10 @@ class Quantizer:
         options: dict[str, Any] = {}
         if rung.method != CalibrationMethod.MinMax:
             options["CalibStridedMinMax"] = _PORTION
+        if rung.nodes_in_float:
+            # Else a ReLU goes away where rounding does its work, and layers in float read values
+            # of before that.
+            options["QDQKeepRemovableActivations"] = True
         first = convolution_of_bytes(self.prepared)
         if first is not None:
             as_they_are = {

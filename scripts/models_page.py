@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import export_figures
 import face_figures
 from page_figures import main_figures, unless_int8
 
@@ -83,6 +84,12 @@ def page() -> str:
             if not (RESULTS / file).exists():
                 continue
             parts.append("\n".join(table(json.loads((RESULTS / file).read_text("utf-8")))))
+    if (export := RESULTS / "export.json").exists():
+        measured = json.loads(export.read_text("utf-8"))
+        parts.append("## int8 by other ways\n")
+        parts += [
+            "\n".join(table(measured)) for table in (export_figures.naive, export_figures.engines)
+        ]
     return "\n".join(parts).rstrip() + "\n"
 
 

@@ -109,6 +109,35 @@ def test_maxima_of_the_first_layer_are_pooled_before_they_are_rounded(
     np.testing.assert_allclose(rough, exact, atol=0.02)
 
 
+def test_layer_in_float_reads_what_comes_out_of_a_relu(photos, tmp_path: Path) -> None:
+    """Rounding from 0 on does a ReLU's work; whoever reads the numbers before it needs the ReLU."""
+    rng = np.random.default_rng(0)
+    shapes = {"first": (8, 3, 3, 3), "second": (8, 8, 1, 1), "third": (5, 8, 1, 1)}
+    weights = {name: rng.normal(0, 0.3, shape) for name, shape in shapes.items()}
+    weights["first"] /= 100
+    nodes: Nodes = [
+        ("Cast", ["image"], "float", {"to": TensorProto.FLOAT}),
+        ("Transpose", ["float"], "planes", {"perm": [0, 3, 1, 2]}),
+        ("Conv", ["planes", "first"], "a", {}),
+        ("Relu", ["a"], "b", {}),
+        ("Conv", ["b", "second"], "c", {}),
+        ("Relu", ["c"], "d", {}),
+        ("Conv", ["d", "third"], "e", {}),
+        ("GlobalAveragePool", ["e"], "f", {}),
+        ("Flatten", ["f"], "g", {}),
+        ("Softmax", ["g"], "scores", {}),
+    ]
+    proto = network(nodes, weights, classes=5)
+    quantizer = Quantizer(proto, lambda: iter(photos), len(photos), tmp_path)
+    (third,) = [n.name for n in quantizer.prepared.graph.node if "third" in n.input]
+    int8 = quantizer.quantize(replace(RUNGS[0], nodes_in_float=(third,)))
+    exact, rough = (
+        onnxruntime.InferenceSession(m.SerializeToString()).run(None, {"image": photos[0]})[0]
+        for m in (proto, int8)
+    )
+    np.testing.assert_allclose(rough, exact, atol=0.02)
+
+
 def test_preparation_the_first_layer_and_softmax_stay_float(proto, photos, tmp_path: Path) -> None:
     int8 = Quantizer(proto, lambda: iter(photos), len(photos), tmp_path).quantize(RUNGS[0])
     assert quantized_weights(int8) == [(5, 4, 3, 3)]
