@@ -21,9 +21,8 @@ def measure_export(engines: Mapping[str, Path], networks: Sequence[Path]) -> dic
         engines: Model file or shipped name, and the run folder it came from.
         networks: Finished run folders of classifiers.
     """
-    words = [f"--engines {Path(model).name}=RUN" for model in engines] + ["--network RUN"] * len(
-        networks
-    )
+    words = [f"--engines {Path(model).name}=RUN" for model in engines]
+    words += ["--network RUN"] * len(networks)
     return {
         "schema": 1,
         "command": f"python -m benchmarks export {' '.join(words)}",
