@@ -21,6 +21,8 @@ __all__ = [
     "times_read",
 ]
 
+_SMALL = 1 << 16  # bytes
+
 
 def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
     """Return a node's attribute, or what the operator takes where it has none."""
@@ -135,6 +137,8 @@ def share_constants(proto: onnx.ModelProto) -> None:
     same: dict[str, str] = {}
     for constant in proto.graph.initializer:
         value = numpy_helper.to_array(constant)
+        if value.nbytes > _SMALL:
+            continue  # no two layers have the same weights, and copies of all would take memory
         alike = constant.data_type, value.shape, value.tobytes()
         same[constant.name] = known.setdefault(alike, constant.name)
     for node in proto.graph.node:
