@@ -73,6 +73,7 @@ PREPARED = {
     "--output {work}/runs/embedding",
     "embedding.onnx": "-m export {work}/runs/embedding {work}/embedding.onnx --precision fp32",
     "bottles": "scripts/clip_frames.py {data}/bottle-detection.mp4 {part}",
+    "face_boxes": "scripts/mark_faces.py {data}/yunet.onnx {part} {data}/face_boxes",
     "people_boxes": "scripts/mark_faces.py {data}/yunet.onnx {part} "
     + " ".join(f"{{data}}/imagenette/train/{kind}" for kind in WITH_PEOPLE),
     # Of aligned portraits alone: on a tilted head YuNet's points stay level.
@@ -165,11 +166,11 @@ def _detector() -> Model:
     faceless = ("cats_dogs/train", *(f"imagenette/train/{kind}" for kind in WITHOUT_PEOPLE))
     folders = " ".join(f"--faceless {{data}}/{folder}" for folder in faceless)
     return Model(
-        f"detector --boxes {{data}}/face_boxes --portraits {{data}}/lfw {folders} "
+        f"detector --boxes {{work}}/face_boxes --portraits {{data}}/lfw {folders} "
         "--faceless {work}/bottles --people {work}/people_boxes --landmarks {work}/landmarks.json",
         BOXES,
         "astronaut.png",
-        ("bottles", "people_boxes", "landmarks.json"),
+        ("face_boxes", "bottles", "people_boxes", "landmarks.json"),
     )
 
 

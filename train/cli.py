@@ -252,12 +252,12 @@ def detector(
     faceless: Annotated[list[Path], typer.Option(help="Folder of pictures without people.")],
     output: Output,
     people: Annotated[
-        Path | None, typer.Option(help="Annotated photos whose faces are only ignored.")
+        Path | None, typer.Option(help="Photos of people, faces marked by scripts/mark_faces.py.")
     ] = None,
     landmarks: Annotated[
         Path | None, typer.Option(help="Eyes, nose and mouth, by scripts/mark_landmarks.py.")
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Of 100 batches of 32 scenes.")] = 60,
+    epochs: Annotated[int, typer.Option(min=1, help="Of 100 batches of 32 scenes.")] = 70,
     seed: Seed = 0,
     resume: Resume = False,
 ) -> None:

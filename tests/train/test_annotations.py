@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from train.data.annotations import read_annotations, read_people
@@ -58,12 +59,34 @@ def test_photo_without_faces_has_no_boxes() -> None:
     assert photo.label == ""
 
 
-def test_photos_of_people_are_all_for_training_and_their_boxes_not_learned(twenty) -> None:
-    photos = read_people(twenty)
-    assert [photo.path.name for photo in photos] == [f"{i:02}.jpg" for i in range(20)]
-    assert {(photo.split, photo.learned) for photo in photos} == {("train", False)}
-    assert photos[3].boxes.tolist() == [[3, 0, 13.5, 10]]
-    assert all(photo.learned for photo in read_annotations(twenty, seed=1))
+def _marked(name: str, *marks) -> dict:
+    return {"file": name, "boxes": [{"xyxy_px": list(box), "marked": s} for *box, s in marks]}
+
+
+def test_photos_of_people_are_all_for_training_and_unsure_marks_ignored() -> None:
+    marks = [(0, 0, 10, 20, 0.85), (20, 0, 40, 40, 0.84)]
+    (photo,) = read_people(_write([_marked("a.jpg", *marks)], ["a.jpg"]))
+    assert photo.split == "train"
+    assert photo.boxes.tolist() == [[0, 0, 10, 20]]
+    assert photo.label == "0 0 10 20"
+    np.testing.assert_allclose(photo.ignored, [[17, -6, 43, 46]], atol=1e-4)
+    assert photo.marked
+
+
+def test_box_of_people_that_nobody_scored_is_ignored(twenty) -> None:
+    assert {(len(p.boxes), len(p.ignored), p.marked) for p in read_people(twenty)} == {
+        (0, 1, False)
+    }
+
+
+def test_marks_among_annotated_faces_are_ignored_and_never_count_in_val_and_test(twenty) -> None:
+    index = twenty / "annotations.json"
+    entries = json.loads(index.read_text())
+    for entry in entries:
+        entry["boxes"] += _marked("", (50, 0, 60, 9, 0.9), (70, 0, 80, 9, 0.5))["boxes"]
+    index.write_text(json.dumps(entries))
+    counts = {(p.split, len(p.boxes), len(p.ignored)) for p in read_annotations(twenty, seed=1)}
+    assert counts == {("train", 1, 2), ("val", 1, 0), ("test", 1, 0)}
 
 
 def test_several_faces_are_separated_by_semicolons() -> None:

@@ -35,7 +35,7 @@ def maker(tmp_path_factory) -> SceneMaker:
         AnnotatedPhoto(folder / "photo.png", boxes, "train"),
         AnnotatedPhoto(folder / "nobody.png", np.zeros((0, 4), np.float32), "train"),
     ]
-    people = [AnnotatedPhoto(folder / "photo.png", boxes, "train", learned=False)]
+    people = [AnnotatedPhoto(folder / "photo.png", boxes[:0], "train", ignored=boxes)]
     return SceneMaker(
         photos, people, [folder / "portrait.png"], [folder / "nobody.png"], HEIGHT, WIDTH
     )
@@ -106,7 +106,7 @@ def test_there_are_no_faces_outside_the_boxes(maker, monkeypatch) -> None:
         bright = gray > ground + 0.6 * max(float(gray.max()) - ground, 60.0)
         if not _inside(faces).any():
             continue
-        assert bright[~_inside(faces, 8)].mean() < 0.02
+        assert bright[~_inside(faces, 8)].mean() < 0.05  # a portrait's edge, repeated, may be white
 
 
 def test_learned_face_is_large_enough(scenes) -> None:
@@ -133,10 +133,10 @@ def test_annotated_photos_have_no_landmarks_and_portraits_do(scenes) -> None:
     assert kinds == {True, False}
 
 
-def test_faces_of_photos_of_people_are_ignored_and_not_learned() -> None:
+def test_what_may_be_a_face_is_ignored_and_not_learned() -> None:
     boxes = np.array([[60, 40, 100, 90]], np.float32)
     cv2.imwrite("photo.png", _white_on_black(240, 320, *boxes))
-    photo = AnnotatedPhoto(Path("photo.png"), boxes, "train", learned=False)
+    photo = AnnotatedPhoto(Path("photo.png"), boxes[:0], "train", ignored=boxes)
     cv2.imwrite("portrait.png", _white_on_black(112, 112, PORTRAIT_BOX))
     maker = SceneMaker([], [photo], [Path("portrait.png")], [], HEIGHT, WIDTH)
     rng = np.random.default_rng(0)
@@ -144,6 +144,29 @@ def test_faces_of_photos_of_people_are_ignored_and_not_learned() -> None:
     faces = [face for _, faces in found for face in faces]
     assert len(faces) > 5
     assert not any(face.learned for face in faces)
+
+
+def test_photos_of_people_whose_face_is_known_come_up_more_often_than_their_share() -> None:
+    boxes = np.array([[60, 40, 100, 90]], np.float32)
+    cv2.imwrite("face.png", _white_on_black(240, 320, *boxes))
+    cv2.imwrite("hands.png", np.full((240, 320, 3), 128, np.uint8))
+    cv2.imwrite("portrait.png", _white_on_black(112, 112, PORTRAIT_BOX))
+    nobody = AnnotatedPhoto(Path("hands.png"), boxes[:0], "train")
+    people = [AnnotatedPhoto(Path("face.png"), boxes, "train"), *[nobody] * 9]
+    maker = SceneMaker([nobody], people, [Path("portrait.png")], [Path("hands.png")], HEIGHT, WIDTH)
+    chosen: list[bool] = []
+
+    def from_photo(photos, rng, height: int, width: int):
+        chosen.append(photos is maker._faces_of_people)
+        return np.zeros((height, width, 3), np.uint8), []
+
+    maker._from_photo = from_photo  # type: ignore[method-assign]
+    rng = np.random.default_rng(0)
+    for _ in range(1000):
+        maker._tile(rng, HEIGHT, WIDTH)
+    assert [p.path.name for _, p in maker._faces_of_people] == ["face.png"]
+    assert 70 < sum(chosen) < 130
+    assert 450 < len(chosen) - sum(chosen) < 550
 
 
 def test_shuffled_portrait_has_its_colors_and_not_its_shape() -> None:

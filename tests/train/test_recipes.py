@@ -746,7 +746,7 @@ def test_detector_recipe_writes_a_run_folder_that_exports(train_detector, tmp_pa
     metrics = json.loads((run / "metrics.json").read_text())
     assert (metrics["val"]["faces"], metrics["test"]["faces"]) == (1, 2)
     card = ModelCard.from_json((run / "card.json").read_text(), "card.json")
-    assert card.provenance["data"].endswith("people (faces ignored)")
+    assert card.provenance["data"].endswith("people (people)")
     assert card.provenance["command"] == "python -m train detector --boxes boxes"
     assert card.provenance["minutes"] >= 0
 

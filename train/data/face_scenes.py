@@ -1,9 +1,9 @@
 """Training scenes for the face detector, made anew each epoch.
 
 A scene is one tile or a mosaic of four. A tile is part of an annotated photo, a whole portrait
-with its own surroundings, or a picture without people onto which portraits are pasted. Cats,
-dogs, shuffled portraits and drawn hands are pasted in the same way, so that neither a feathered
-ellipse nor skin alone ever means a face.
+with its own surroundings, or a picture without people onto which portraits are pasted, some
+turned to the side. Cats, dogs, shuffled portraits and drawn hands are pasted in the same way, so
+that neither a feathered ellipse nor skin alone ever means a face.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from edge_runtime.model.preprocess import Image
 from train.data.annotations import AnnotatedPhoto
 from train.data.drawn_hands import draw_hand
 from train.data.scene_faces import (
+    PORTRAIT_LANDMARKS,
     Face,
     aligned_face,
     clipped,
@@ -30,12 +31,15 @@ from train.data.scene_faces import (
     touches,
     turned,
 )
+from train.data.turned_heads import turn_head
 from train.errors import DataError
 
 __all__ = ["SceneMaker"]
 
 _PORTRAIT_PX = 112
 _LARGEST_SHARE = 1.05  # of the scene's height
+_TURNED = 0.25  # of pasted faces look aside
+_ASIDE_DEG = (25, 80)  # YuNet takes the half of them for sure faces at 70
 
 
 class SceneMaker:
@@ -55,7 +59,7 @@ class SceneMaker:
 
         Args:
             photos: Annotated.
-            people: Photos whose faces are to be ignored.
+            people: Photos of people at work, a detector's marks on their faces.
             portraits: Aligned, of 112 px.
             faceless: Pictures without people.
             height_px: Of a scene.
@@ -68,6 +72,8 @@ class SceneMaker:
         """
         self._photos = [(read_image(p.path).image_bgr, p) for p in photos]
         self._people = [(read_image(p.path).image_bgr, p) for p in people]
+        # One in four of them, which are to come up as often as the others together and more.
+        self._faces_of_people = [(image, p) for image, p in self._people if len(p.boxes)]
         self._portraits = [_file(p, _PORTRAIT_PX) for p in portraits]
         marks = portrait_marks or [None] * len(portraits)
         self._aligned_faces = [aligned_face(faces) for faces in marks]
@@ -95,9 +101,11 @@ class SceneMaker:
         kind = rng.random()
         if kind < 0.45:
             tile = self._from_photo(self._photos, rng, height, width)
-        elif kind < 0.55 and self._people:
+        elif kind < 0.55 and self._faces_of_people:
+            tile = self._from_photo(self._faces_of_people, rng, height, width)
+        elif kind < 0.6 and self._people:
             tile = self._from_photo(self._people, rng, height, width)
-        elif kind < 0.7:
+        elif kind < 0.73:
             tile = self._from_portrait(rng, height, width)
         else:
             tile = self._composed(rng, height, width)
@@ -116,7 +124,7 @@ class SceneMaker:
         cover = max(height / image.shape[0], width / image.shape[1])
         scale = cover * rng.uniform(0.8, 1.3)
         center = rng.uniform(0, 1, 2) * (image.shape[1], image.shape[0])
-        if len(boxes) and photo.learned:
+        if len(boxes):
             box = boxes[rng.integers(len(boxes))]
             center = (box[:2] + box[2:]) / 2
             size = float(np.sqrt(np.prod(box[2:] - box[:2])))
@@ -160,7 +168,9 @@ class SceneMaker:
         for _ in range(int(rng.integers(0, 4))):
             is_face = rng.random() < 0.6
             of = aligned_face()
-            if is_face:
+            if is_face and rng.random() < _TURNED:
+                source, mask, of = self._turned_portrait(rng)
+            elif is_face:
                 (source, of), mask = self._portrait(rng), _head_mask(rng)
             else:
                 source, mask = self._decoy(rng)
@@ -219,6 +229,18 @@ class SceneMaker:
         image = cv2.imdecode(self._portraits[chosen], cv2.IMREAD_COLOR)
         return np.asarray(image, np.uint8), self._aligned_faces[chosen]
 
+    def _turned_portrait(
+        self, rng: np.random.Generator
+    ) -> tuple[Image, npt.NDArray[np.uint8], Face]:
+        """Return a portrait looking aside, its mask and its face."""
+        portrait, face = self._portrait(rng)
+        left_eye, right_eye, nose = (
+            PORTRAIT_LANDMARKS[:3, 0] if face.landmarks is None else face.landmarks[:3, 0]
+        )
+        # To where it looks already: its other cheek is the one that a portrait shows.
+        aside = 1 if nose > (left_eye + right_eye) / 2 else -1
+        return turn_head(portrait, face, aside * float(rng.uniform(*_ASIDE_DEG)), rng)
+
     @staticmethod
     def _decode(files: list[npt.NDArray[np.uint8]], rng: np.random.Generator) -> Image:
         image = cv2.imdecode(files[rng.integers(len(files))], cv2.IMREAD_COLOR)
@@ -237,11 +259,12 @@ def _file(path: Path, side_px: int | None = None) -> npt.NDArray[np.uint8]:
 
 
 def _annotated(photo: AnnotatedPhoto) -> list[Face]:
-    """Return the faces of a photo; their landmarks are None where they are not known."""
+    """Return faces of a photo and what is ignored; landmarks are None where not known."""
     points = photo.landmarks
     known = [None if points is None or np.isnan(points[i]).any() else points[i]
              for i in range(len(photo.boxes))]  # fmt: skip
-    return [Face(box, p, photo.learned) for box, p in zip(photo.boxes, known, strict=True)]
+    faces = [Face(box, p, True) for box, p in zip(photo.boxes, known, strict=True)]
+    return faces + [Face(box, None, False) for box in photo.ignored]
 
 
 def _shuffled(portrait: Image, rng: np.random.Generator) -> Image:

@@ -34,7 +34,7 @@ _RAW = "raw"  # the layer that joins what the decoded model reads apart
 _PRIOR = 0.01  # initial score of every cell, as focal-loss detectors start (RetinaNet)
 
 
-def detector_network(spec: InputSpec, width: int = 64, deep: int = 96) -> keras.Model:
+def detector_network(spec: InputSpec, width: int = 64, deep: int = 112) -> keras.Model:
     """Build the network that is trained; its output `raw` is (N, A, 15).
 
     Channels of `raw`: 0 score logit, 1:5 logarithms of left, top, right, bottom distance in
@@ -43,12 +43,11 @@ def detector_network(spec: InputSpec, width: int = 64, deep: int = 96) -> keras.
     Args:
         spec: Input size, both sides multiples of 32.
         width: Channels of the stride-8 level, and of all heads.
-        deep: Channels of the levels beyond; with 64 and 96 the network has 124,429 parameters.
+        deep: Channels of the levels beyond; with 64 and 112 the network has 147,805 parameters.
     """
     image = keras.Input((spec.height_px, spec.width_px, 3), dtype="uint8", name="image")
-    x = layers.Rescaling(1 / 127.5, -1.0)(image)
-    x = conv(x, 16, stride=2)
-    x = depthwise(x, 32, stride=2)
+    x = layers.Rescaling(1 / 127.5, -1.0)(_blocks(image))
+    x = conv(x, 32, 3, stride=2, padding="valid")
     x = depthwise(x, 32)
     x = depthwise(x, width, stride=2)
     for _ in range(3):
@@ -68,6 +67,21 @@ def detector_network(spec: InputSpec, width: int = 64, deep: int = 96) -> keras.
     heads = [_head(level, width) for level in (top8, top16, top32)]
     parts = [ops.concatenate(levels, axis=1) for levels in zip(*heads, strict=True)]
     return keras.Model(image, layers.Concatenate(name=_RAW)(parts))
+
+
+def _blocks(image: Any) -> Any:
+    """Turn each 2x2 pixels into one of 12 channels, as bytes, a pixel more at each edge.
+
+    A convolution of 3x3 with stride 2 on them looks at 6x6 pixels around each 4x4, in int8 on the
+    bytes as they came, and takes half the time of two layers with stride 2 on three channels. The
+    edge is repeated here: zeros behind the scaling would keep it from being part of the weights.
+    """
+    rows = ops.concatenate([image[:, :1], image, image[:, -1:]], axis=1)
+    padded = ops.concatenate([rows[:, :, :1], rows, rows[:, :, -1:]], axis=2)
+    height, width = padded.shape[1:3]
+    pairs = ops.reshape(padded, (-1, height // 2, 2, width * 3))
+    shape = (-1, height // 2, width // 2, 6)
+    return ops.concatenate([ops.reshape(pairs[:, :, i], shape) for i in range(2)], axis=-1)
 
 
 def _enlarged(x: Any) -> Any:

@@ -14,9 +14,9 @@ _MOMENTUM = 0.9
 _CENTER, _SPREAD = 125.0, 62.0  # of natural photos' gray levels, about
 
 
-def conv(x: Any, filters: int, size: int = 3, stride: int = 1) -> Any:
+def conv(x: Any, filters: int, size: int = 3, stride: int = 1, padding: str = "same") -> Any:
     """Convolution, batch normalization, ReLU; folds into one quantized convolution."""
-    x = layers.Conv2D(filters, size, stride, "same", use_bias=False)(x)
+    x = layers.Conv2D(filters, size, stride, padding, use_bias=False)(x)
     x = layers.BatchNormalization(momentum=_MOMENTUM)(x)
     return layers.ReLU()(x)
 
