@@ -233,7 +233,8 @@ def test_layer_of_many_bytes_is_found_and_others_are_not() -> None:
     found = convolution_of_bytes(of_blocks([TO_REAL]))
     assert found is not None
     assert found.name == "a"
-    assert convolution_of_bytes(of_blocks([TO_REAL], channels=12)) is None
+    assert convolution_of_bytes(of_blocks([TO_REAL], channels=12)) is not None
+    assert convolution_of_bytes(of_blocks([TO_REAL], channels=8)) is None
     scaled: list[Node] = [
         ("Cast", ["pixels"], "p", {"to": TensorProto.FLOAT}),
         ("Mul", ["p", "k"], "real", {}),

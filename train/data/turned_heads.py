@@ -2,7 +2,7 @@
 
 Portraits look at the camera, and a detector that learned from them alone passes over whoever looks
 elsewhere. An ellipsoid with a nose, eye sockets, lips and a chin is close enough to a head's shape
-to turn a portrait's pixels with it; behind the ears, which no portrait shows, comes its hair.
+to turn a portrait's pixels with it; behind the ears, which no portrait shows, comes what is at its top: hair, mostly.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.model.preprocess import Image
-from train.data.scene_faces import PORTRAIT_BOX, Face, flipped
+from train.data.scene_faces import PORTRAIT_BOX, Face, flipped, moved
 
 __all__ = ["turn_head"]
 
@@ -57,15 +57,18 @@ def turn_head(
     Args:
         portrait: uint8, (112, 112, 3).
         face: Where its face and landmarks are.
-        degrees: To the picture's right, below 0 to its left; up to 80 it looks like one.
+        degrees: To the picture's right, below 0 to its left; up to 90 it looks like one.
         rng: Of the hair's shades.
 
     Returns:
         Picture uint8 (112, 112, 3), its mask uint8 (112, 112), 255 on the head, and the face.
     """
     if degrees < 0:
-        mirrored, (there,) = flipped(portrait, [face])
-        picture, mask, turned = turn_head(mirrored, there, -degrees, rng)
+        # About the head's middle on the way there, so that the shape fits what comes back.
+        about = np.array([[-1, 0, 2 * _X], [0, 1, 0]], np.float64)
+        mirrored = cv2.warpAffine(portrait, about, (_PX, _PX), borderMode=cv2.BORDER_REPLICATE)
+        there = moved(flipped(portrait, [face])[1][0], np.array([2 * _X - _PX, 0], np.float32))
+        picture, mask, turned = turn_head(np.asarray(mirrored, np.uint8), there, -degrees, rng)
         picture, (back,) = flipped(picture, [turned])
         return picture, np.ascontiguousarray(mask[:, ::-1]), back
     angle = np.deg2rad(degrees)
@@ -86,7 +89,7 @@ def turn_head(
 def _seen(
     places: npt.NDArray[np.float64], middle: float, behind: float
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
-    """Return from which column of the portrait each pixel comes, -1 for none, and the mask.
+    """Return from which column of the portrait each pixel comes, -1 for hair, and the mask.
 
     Args:
         places: Where the portrait's pixels come to lie, in columns, never falling in a row.
@@ -100,11 +103,12 @@ def _seen(
         head = np.flatnonzero(_IS_HEAD[row])
         at = places[row, head]
         fresh = np.r_[True, np.diff(at) > 1e-3]
-        from_x[row] = np.interp(columns, at[fresh], head[fresh], left=-1, right=-1)
-        mask[row, from_x[row] >= 0] = 255
+        # Beyond the outline its own color, which the mask's soft edge lets in.
+        from_x[row] = np.interp(columns, at[fresh], head[fresh], left=-1)
+        back = at[0]
         if row < _NECK_Y:
             back = middle - behind * np.sqrt(max(1 - ((row - _Y) / _DOWN) ** 2, 0.0))
-            mask[row, (columns > back) & (columns <= at[0])] = 255
+        mask[row, (columns >= min(back, at[0])) & (columns <= at[-1])] = 255
     return from_x, mask
 
 
