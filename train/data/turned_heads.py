@@ -2,7 +2,8 @@
 
 Portraits look at the camera, and a detector that learned from them alone passes over whoever looks
 elsewhere. An ellipsoid with a nose, eye sockets, lips and a chin is close enough to a head's shape
-to turn a portrait's pixels with it; behind the ears, which no portrait shows, comes what is at its top: hair, mostly.
+to turn a portrait's pixels with it; behind the ears, which no portrait shows, comes what is at its
+top: hair, mostly.
 """
 
 from __future__ import annotations
