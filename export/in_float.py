@@ -23,7 +23,7 @@ def _up_to_the_first_layer(proto: onnx.ModelProto) -> list[str]:
     The first layer is the first convolution that makes more channels than it is given. Of a photo's
     three channels, kernels for int8 make no use: float is no slower. And where a network stretches
     a photo's contrast before it, 8 bits for all photos leave a dull one few steps. Only a layer of
-    many channels of bytes, as of blocks of pixels, is in int8 itself.
+    enough channels of bytes (`convolution_of_bytes`), as of blocks of pixels, is in int8 itself.
     """
     if convolution_of_bytes(proto) is not None:
         return []

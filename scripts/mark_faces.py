@@ -3,11 +3,11 @@
     python scripts/mark_faces.py YUNET.onnx TARGET FOLDER...
 
 Writes TARGET/images and TARGET/annotations.json for `python -m train detector`, as its --people or
---boxes. The marks come from YuNet (MIT, OpenCV zoo), each with its score as "marked": it is sure of
-some, which are learned, the others are ignored in training and keep faces from being learned as
-background. A FOLDER with an annotations.json keeps what is in there, and gets marks of 0.5 or more
-that touch none of its boxes. Of other folders all pictures are taken: those in which people fill
-the frame without any face found too, for hands and arms.
+--boxes. The marks come from YuNet (MIT, OpenCV zoo), each with its score as "marked". In photos of
+people the surest are learned; all others, and all in annotated photos, are ignored in training and
+keep faces from being learned as background. A FOLDER with an annotations.json keeps what is in
+there, and gets marks of 0.5 or more that touch none of its boxes. Of other folders all pictures are
+taken: those in which people fill the frame without any face found too, for hands and arms.
 """
 
 from __future__ import annotations
@@ -33,14 +33,19 @@ LONG_SIDE_PX = 640  # small photos are enlarged: YuNet misses faces under about 
 
 def main(yunet: Path, target: Path, folders: list[Path]) -> None:
     images = target / "images"
-    images.mkdir(parents=True, exist_ok=True)
+    if images.exists():
+        sys.exit(f"error: {target} has pictures already; name a new folder")
+    images.mkdir(parents=True)
     detector = cv2.FaceDetectorYN.create(str(yunet), "", (320, 320), THRESHOLD)
     entries, marks = [], 0
     for folder in folders:
         for path, name, boxes in pictures(folder):
             if (images / name).exists():
-                sys.exit(f"error: {name} is in {target} already; mark folders of one name apart")
+                sys.exit(f"error: two pictures would be called {name} in {target}; mark them apart")
             image = cv2.imread(str(path))
+            if image is None and boxes is not None:
+                # With one less the annotated photos would be split in another way.
+                sys.exit(f"error: {path}: annotated, but cannot be read")
             if image is None:
                 print(f"left out {path}: cannot be read", file=sys.stderr)
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -75,5 +76,29 @@ def test_annotated_photos_get_likely_faces_that_touch_no_box(
 def test_photo_of_a_name_that_is_there_is_not_written_over(mark, tmp_path: Path) -> None:
     photos(tmp_path / "a" / "people", "1.png")
     photos(tmp_path / "b" / "people", "1.png")
-    with pytest.raises(SystemExit, match=r"^error: people_1\.png is in .*out already"):
+    with pytest.raises(
+        SystemExit, match=r"^error: two pictures would be called people_1\.png in .*out"
+    ):
         mark("a/people", "b/people")
+
+
+def test_marks_are_not_mixed_with_those_of_another_run(mark, tmp_path: Path) -> None:
+    photos(tmp_path / "people", "1.png")
+    mark("people")
+    with pytest.raises(SystemExit, match=r"^error: .*out has pictures already"):
+        mark("people")
+
+
+def test_what_cannot_be_read_is_left_out_unless_it_is_annotated(
+    mark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos(tmp_path / "people", "1.png")
+    (tmp_path / "people" / "2.png").write_text("no photo")
+    assert [e["file"] for e in mark("people")] == ["people_1.png"]
+    assert "2.png: cannot be read" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "out")
+    (tmp_path / "people" / "images").mkdir()
+    (tmp_path / "people" / "2.png").rename(tmp_path / "people" / "images" / "2.png")
+    (tmp_path / "people" / "annotations.json").write_text('[{"file": "2.png", "boxes": []}]')
+    with pytest.raises(SystemExit, match=r"^error: .*2\.png: annotated, but cannot be read"):
+        mark("people")

@@ -257,13 +257,13 @@ def detector(
     landmarks: Annotated[
         Path | None, typer.Option(help="Eyes, nose and mouth, by scripts/mark_landmarks.py.")
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Of 100 batches of 32 scenes.")] = 70,
+    epochs: Annotated[int, typer.Option(min=1, help="Of 100 batches of 32 scenes.")] = 80,
     seed: Seed = 0,
     resume: Resume = False,
 ) -> None:
     """The face detector, from annotated photos and portraits.
 
-    Example: python -m train detector --boxes face_boxes/ --portraits lfw/ --faceless
+    Example: python -m train detector --boxes boxes/ --portraits lfw/ --faceless
     cats_dogs/train/ --output runs/detector
     """
     with native_noise_silenced():

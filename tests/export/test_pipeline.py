@@ -378,3 +378,8 @@ def test_detector_export_decodes_boxes_in_the_graph_and_keeps_them_in_float(
     assert len(np.unique(out["boxes"][0, :, 0])) > cells // 2
     expected = np.asarray(model(photo)["boxes"])
     assert np.corrcoef(out["boxes"].ravel(), expected.ravel())[0, 1] > 0.99
+    # From pixels to the first layer bytes are moved and nothing else.
+    proto = onnx.load(target)
+    first = next(i for i, node in enumerate(proto.graph.node) if node.op_type == "Conv")
+    before = {n.op_type for n in proto.graph.node[:first]} - {"DequantizeLinear", "Constant"}
+    assert before == {"Slice", "Concat", "Reshape", "Squeeze", "Transpose"}

@@ -70,13 +70,10 @@ def test_photos_of_people_are_all_for_training_and_unsure_marks_ignored() -> Non
     assert photo.boxes.tolist() == [[0, 0, 10, 20]]
     assert photo.label == "0 0 10 20"
     np.testing.assert_allclose(photo.ignored, [[17, -6, 43, 46]], atol=1e-4)
-    assert photo.marked
 
 
 def test_box_of_people_that_nobody_scored_is_ignored(twenty) -> None:
-    assert {(len(p.boxes), len(p.ignored), p.marked) for p in read_people(twenty)} == {
-        (0, 1, False)
-    }
+    assert {(len(p.boxes), len(p.ignored)) for p in read_people(twenty)} == {(0, 1)}
 
 
 def test_marks_among_annotated_faces_are_ignored_and_never_count_in_val_and_test(twenty) -> None:

@@ -213,3 +213,18 @@ def test_seed_networks_are_the_notebooks_layers() -> None:
         3,
         2,
     ]
+
+
+def test_detectors_first_layer_looks_at_blocks_of_pixels_with_the_edge_repeated() -> None:
+    from train.networks.face_detector import detector_network
+
+    network = detector_network(InputSpec(32, 64))
+    blocks = next(layer for layer in network.layers if isinstance(layer, keras.layers.Rescaling))
+    picture = np.random.default_rng(0).integers(0, 256, (2, 32, 64, 3)).astype(np.uint8)
+    seen = np.asarray(keras.Model(network.input, blocks.input)(picture))
+    assert (seen.shape, seen.dtype) == ((2, 17, 33, 12), np.uint8)
+    padded = np.pad(picture, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")
+    for row in (0, 5, 16):
+        for column in (0, 7, 32):
+            block = padded[:, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+            np.testing.assert_array_equal(seen[:, row, column], block.reshape(2, 12))

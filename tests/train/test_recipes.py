@@ -670,6 +670,8 @@ def train_detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
             photo = rng.integers(0, 256, (240, 320, 3)).astype(np.uint8)
             cv2.imwrite(str(tmp_path / folder / "images" / f"{i}.png"), photo)
             entries.append({"file": f"{i}.png", "boxes": [{"xyxy_px": [100, 60, 180, 160]}]})
+            if folder == "people":
+                entries[-1]["boxes"][0]["marked"] = 0.9 - i / 10
         (tmp_path / folder / "annotations.json").write_text(json.dumps(entries))
     for folder, side in (("portraits", 112), ("faceless", 144)):
         picture = rng.integers(0, 256, (side, side, 3)).astype(np.uint8)
@@ -702,6 +704,24 @@ def test_detector_interrupted_outside_of_the_epochs_says_how_to_go_on(
                 train_detector(resume=place == "decoded_model")
         assert str(caught.value) == go_on
     assert (train_detector(resume=True) / "model.keras").exists()
+
+
+def test_detector_does_not_go_on_with_other_marks(
+    train_detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("train.recipes.detector.SceneBatches", pressed)
+        with pytest.raises(RunError):
+            train_detector()
+    index = tmp_path / "people" / "annotations.json"
+    entries = json.loads(index.read_text())
+    entries[9]["boxes"][0]["marked"] = 0.1  # ignored, as it was
+    index.write_text(json.dumps(entries))
+    with pytest.raises(RunError, match="annotations"):
+        train_detector(resume=True)
 
 
 @pytest.mark.parametrize(
@@ -746,7 +766,7 @@ def test_detector_recipe_writes_a_run_folder_that_exports(train_detector, tmp_pa
     metrics = json.loads((run / "metrics.json").read_text())
     assert (metrics["val"]["faces"], metrics["test"]["faces"]) == (1, 2)
     card = ModelCard.from_json((run / "card.json").read_text(), "card.json")
-    assert card.provenance["data"].endswith("people (people)")
+    assert card.provenance["data"].endswith("people (people); faces marked by YuNet (MIT)")
     assert card.provenance["command"] == "python -m train detector --boxes boxes"
     assert card.provenance["minutes"] >= 0
 

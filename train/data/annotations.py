@@ -13,10 +13,11 @@ import numpy.typing as npt
 from train.data.landmarks import Marks, landmarks_in, mark_name
 from train.errors import DataError
 
-__all__ = ["SURE", "AnnotatedPhoto", "read_annotations", "read_people"]
+__all__ = ["ANNOTATIONS", "AnnotatedPhoto", "read_annotations", "read_people"]
 
+ANNOTATIONS = "annotations.json"
 # From which score on another detector's face is one. At YuNet's own 0.8 golf balls are among them.
-SURE = 0.85
+_SURE = 0.85
 _GROW = 0.15  # of each side of what is ignored
 
 
@@ -30,7 +31,6 @@ class AnnotatedPhoto:
         split: train, val or test.
         landmarks: float32, (M, 5, 2), in pixels, NaN where not known; None where none is.
         ignored: Of what may be a face: float32, (K, 4).
-        marked: Whether another detector said where some of both are.
     """
 
     path: Path
@@ -38,7 +38,6 @@ class AnnotatedPhoto:
     split: str
     landmarks: npt.NDArray[np.float32] | None = None
     ignored: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
-    marked: bool = False
 
     @property
     def label(self) -> str:
@@ -70,9 +69,7 @@ def read_annotations(root: Path, seed: int, marks: Marks | None = None) -> list[
         theirs = np.isnan(marked)
         passed_over = _grown(boxes[~theirs]) if split == "train" else boxes[:0]
         points = landmarks_in(boxes[theirs], (marks or {}).get(mark_name(root, path)))
-        photos.append(
-            AnnotatedPhoto(path, boxes[theirs], split, points, passed_over, bool((~theirs).any()))
-        )
+        photos.append(AnnotatedPhoto(path, boxes[theirs], split, points, passed_over))
     return photos
 
 
@@ -87,13 +84,8 @@ def read_people(root: Path) -> list[AnnotatedPhoto]:
     """
     photos = []
     for path, boxes, marked in _read(root):
-        sure = marked >= SURE  # not of NaN
-        by_detector = not np.isnan(marked).all()
-        photos.append(
-            AnnotatedPhoto(
-                path, boxes[sure], "train", ignored=_grown(boxes[~sure]), marked=by_detector
-            )
-        )
+        sure = marked >= _SURE  # not of NaN
+        photos.append(AnnotatedPhoto(path, boxes[sure], "train", ignored=_grown(boxes[~sure])))
     return photos
 
 
@@ -105,7 +97,7 @@ def _grown(boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 def _read(root: Path) -> list[tuple[Path, npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
     """Return of each picture its file, boxes (M, 4), and marks' scores (M,), else NaN."""
-    index = root / "annotations.json"
+    index = root / ANNOTATIONS
     try:
         entries = json.loads(index.read_text(encoding="utf-8"))
         read = [
