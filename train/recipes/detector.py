@@ -12,8 +12,8 @@ people (`scripts/mark_faces.py`); landmarks of the portraits are those that YuNe
 
 80 epochs, an hour and a quarter or more on 2 cores (TensorFlow). The int8 file that ships is of an
 earlier recipe (the commit in its card: 60 epochs, another first layer, no turned heads and none
-from behind), seed 0; on the 20% of the annotated photos kept for testing: average precision 0.9415 at
-IoU 0.5 (261 faces of 24 px or more, 128 photos); n = 1 run.
+from behind), seed 0; on the 20% of the annotated photos kept for testing: average precision 0.9415
+at IoU 0.5 (261 faces of 24 px or more, 128 photos); n = 1 run.
 """
 
 from __future__ import annotations
