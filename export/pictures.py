@@ -17,6 +17,7 @@ from export.source import Source
 __all__ = ["drawn_pattern", "golden_input", "proving_inputs"]
 
 _PHOTOS = 16
+_LARGE_PX = 128
 
 
 def proving_inputs(source: Source) -> npt.NDArray[np.uint8]:
@@ -33,12 +34,17 @@ def proving_inputs(source: Source) -> npt.NDArray[np.uint8]:
 def golden_input(picture: Path | None, source: Source) -> Image:
     """Return the input of a picture, of the gate's first photo, or the drawn pattern.
 
-    A photo in 16 shades a channel tests a network as well and takes a third of the bytes.
+    A photo in 16 shades a channel tests a network as well and takes a third of the bytes, a large
+    one in blocks of 2x2 pixels an eighth.
     """
     path = picture or next((s.path for s in source.splits["val"]), None)
     if path is None:
         return drawn_pattern(source.card.input)
-    return preprocess(read_image(path).image_bgr, source.card.input) & np.uint8(0xF0)
+    image = preprocess(read_image(path).image_bgr, source.card.input) & np.uint8(0xF0)
+    height, width = image.shape[:2]
+    if min(height, width) < _LARGE_PX:
+        return image
+    return image[::2, ::2].repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
 
 
 def drawn_pattern(spec: InputSpec) -> Image:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -18,6 +19,7 @@ from edge_runtime.model.preprocess import preprocess
 from edge_runtime.model.session import Session, SessionOptions, open_session
 from export.description import Description
 from export.errors import AccuracyError
+from export.pictures import golden_input
 
 pytestmark = [
     pytest.mark.tensorflow,
@@ -233,6 +235,19 @@ def test_drawn_picture_fits_any_size(side: int) -> None:
 
     picture = drawn_pattern(InputSpec(side, 3 * side))
     assert (picture.shape, picture.dtype) == ((side, 3 * side, 3), np.uint8)
+
+
+@pytest.mark.parametrize(("height", "width", "blocks"), [(127, 300, False), (129, 300, True)])
+def test_large_self_test_is_in_blocks(tmp_path, height: int, width: int, blocks: bool) -> None:
+    photo = np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "photo.png"), photo)
+    source = SimpleNamespace(card=SimpleNamespace(input=InputSpec(height, width)))
+    image = golden_input(tmp_path / "photo.png", source)
+    assert (image.shape, image.dtype) == ((height, width, 3), np.uint8)
+    expected = photo[..., ::-1] & 0xF0
+    if blocks:
+        expected = expected[np.arange(height) // 2 * 2][:, np.arange(width) // 2 * 2]
+    np.testing.assert_array_equal(image, expected)
 
 
 # With photos that judge
