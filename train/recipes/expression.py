@@ -10,8 +10,8 @@ training begins with them and gives way to FER2013's labels, by which answers ar
 say "neutral" more often: with the votes all through, val is worse).
 
 Takes about 60 minutes on 2 cores (60 epochs, TensorFlow, bfloat16). The shipped int8 file,
-seed 0, on the test split without repeated photos: 68.8% of seven labels (n = 3,268), 95.3% happy
-against sad (n = 1,418), 98.3% where most FER+ voters share the label (n = 999); n = 1 run. The
+seed 0, on the test split without repeated photos: 68.6% of seven labels (n = 3,268), 95.5% happy
+against sad (n = 1,418), 98.5% where most FER+ voters share the label (n = 999); n = 1 run. The
 notebook's three convolutions (`--architecture seed`): 50.2% and 84.9%.
 """
 
