@@ -137,6 +137,23 @@ def sizes(
 
 
 @app.command()
+def face_scores(
+    boxes: Annotated[Path, typer.Option(help="Annotated photos, as the detector's recipe reads.")],
+    faceless: Annotated[
+        list[Path], typer.Option(help="Pictures without people; may be given several times.")
+    ],
+    portraits: Annotated[Path, typer.Option(help="Aligned 112 px portraits.")],
+    yunet: Annotated[Path, typer.Option(help="YuNet's model file, for what it mistakes.")],
+    detector: Annotated[str, typer.Option(help="Model file or shipped name.")] = "detector",
+    seed: Annotated[int, typer.Option(help="Of the split, and of what is pasted where.")] = 0,
+) -> None:
+    """Which scores faces get, and what is none: what the detector's thresholds rest on."""
+    from benchmarks.face_scores import measure_face_scores
+
+    _write("face-scores", measure_face_scores(detector, boxes, faceless, portraits, yunet, seed))
+
+
+@app.command()
 def memory(
     data: Annotated[Path, typer.Option(help="Folder with a folder a class; links are made to it.")],
     files: Annotated[int, typer.Option(min=100, help="How many links.")] = 200_000,

@@ -109,6 +109,31 @@ def test_false_faces_in_the_readme_are_those_of_the_committed_results() -> None:
     assert f"| {seen} of {result['n']} |" in readme()
 
 
+def test_detector_says_what_the_committed_scores_say() -> None:
+    from edge_runtime.faces.closer_look import CloserLook
+    from edge_runtime.faces.detector import OnnxFaceDetector
+    from edge_runtime.model.catalog import shipped_models
+    from edge_runtime.model.onnx_file import load_model_file
+
+    result = figures("face-scores")
+    assert result["model"]["sha256"] == load_model_file(shipped_models()["detector"]).card.sha256
+    assert (result["sure"], result["faint"]) == (OnnxFaceDetector.sure, OnnxFaceDetector.faint)
+    said = " ".join((OnnxFaceDetector.__doc__ or "").split())
+    val, once = result["val"], result["faceless"]["once"]
+    assert f"{val['sure']:.0%} of {val['faces']} faces" in said
+    assert f"{val['faint']:.0%} reach `faint`" in said
+    assert f"{once['sure']} reach `sure`" in said
+    assert f"and {once['faint']} `faint`" in said
+    assert once["sure"] <= result["faceless"]["yunet"]["sure"]
+    said = " ".join((CloserLook.__doc__ or "").split())
+    far = result["pasted"]["far"]
+    shares = f"{far['closer']['sure']:.0%} instead of {far['once']['sure']:.0%} of {far['n']}"
+    assert shares in said
+    said = " ".join((CloserLook.__init__.__doc__ or "").split())
+    crowd = result["hundred"]
+    assert f"{crowd['thorough']} are found instead of {crowd['closer']}" in said
+
+
 def test_exporting_says_what_calibration_took() -> None:
     took = figures("memory")["calibration"]["peak_mb"]
     said = f"took {took / 1000:.1f} GB at\nmost"

@@ -39,7 +39,8 @@ class OnnxFaceDetector:
     With the shipped model, on val, 76% of 152 faces of 24 px or more reach `sure` in a single
     photo, 94% reach `faint`. Of 240 faceless photos (Imagenette's val: dogs, churches, cassette
     players, garbage trucks) 2 reach `sure`, as with YuNet at 0.8, and 131 `faint`: what is between
-    is worth a closer look, see `edge_runtime.faces.closer_look`.
+    is worth a closer look, see `edge_runtime.faces.closer_look` (`python -m benchmarks
+    face-scores`).
     """
 
     sure = 0.69
