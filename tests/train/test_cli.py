@@ -222,7 +222,7 @@ def test_report_of_no_run_is_one_line(run) -> None:
         ),
         pytest.param(
             "train detector --boxes gone --portraits gone --faceless gone --output run",
-            "error: gone/annotations.json: No such file or directory",
+            "error: gone/annotations.json: cannot be read (No such file or directory)",
             id="no annotations",
         ),
         pytest.param(
