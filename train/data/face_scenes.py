@@ -40,8 +40,9 @@ __all__ = ["SceneMaker"]
 _PORTRAIT_PX = 112
 _LARGEST_SHARE = 1.05  # of the scene's height
 _TURNED = 0.25  # of pasted faces look aside
-# YuNet takes 71% of them for sure faces at 75, 37% at 85. Learned up to 90, what is round and
-# smooth came to be a face (fists, sleeves, wheels); ten epochs more without took them down.
+# YuNet takes 71% of them for sure faces at 75, 37% at 85. Learned up to 90, a fist and a sleeve
+# were followed as faces in clips; ten epochs more without those beyond 65 and with more hands as
+# decoys took both down, and which of the three did it was not told apart.
 _ASIDE_DEG = (25, 65)
 
 
