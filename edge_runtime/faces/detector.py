@@ -36,15 +36,15 @@ class FaceDetector(Protocol):
 class OnnxFaceDetector:
     """A detector model of ours: boxes decoded in the graph, suppression here.
 
-    With the shipped model, on val, 76% of 152 faces of 24 px or more reach `sure` in a single
-    photo, 94% reach `faint`. Of 240 faceless photos (Imagenette's val: dogs, churches, cassette
-    players, garbage trucks) 2 reach `sure`, as with YuNet at 0.8, and 131 `faint`: what is between
+    With the shipped model, on val, 80% of 152 faces of 24 px or more reach `sure` in a single
+    photo, 95% reach `faint`. Of 240 faceless photos (Imagenette's val: dogs, churches, cassette
+    players, garbage trucks) 2 reach `sure`, as with YuNet at 0.8, and 110 `faint`: what is between
     is worth a closer look, see `edge_runtime.faces.closer_look` (`python -m benchmarks
     face-scores`).
     """
 
-    sure = 0.69
-    faint = 0.3
+    sure = 0.77
+    faint = 0.35
 
     def __init__(self, session: Session) -> None:
         """Take a session of a detection model.
