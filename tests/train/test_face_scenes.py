@@ -9,8 +9,9 @@ import pytest
 from edge_runtime.errors import ImageError
 from train.data.annotations import AnnotatedPhoto
 from train.data.drawn_hands import draw_hand
-from train.data.face_scenes import SceneMaker, _shuffled
+from train.data.face_scenes import SceneMaker
 from train.data.scene_faces import PORTRAIT_BOX, PORTRAIT_LANDMARKS, Face
+from train.data.shuffled_portraits import shuffle_portrait
 from train.errors import DataError
 
 HEIGHT, WIDTH = 96, 128
@@ -173,7 +174,7 @@ def test_shuffled_portrait_has_its_colors_and_not_its_shape() -> None:
     columns = np.tile(np.arange(112, dtype=np.uint8) * 2, (112, 1))
     portrait = np.dstack([columns, columns.T, np.full((112, 112), 99, np.uint8)])
     for seed in range(20):
-        shuffled = _shuffled(portrait, np.random.default_rng(seed))
+        shuffled = shuffle_portrait(portrait, np.random.default_rng(seed))
         assert shuffled.shape == (112, 112, 3)
         assert shuffled[..., 2].mean() == pytest.approx(99, abs=1)
         assert (shuffled == portrait).all(2).mean() < 0.1

@@ -32,6 +32,8 @@ from train.data.scene_faces import (
     touches,
     turned,
 )
+from train.data.scene_pixels import change_light, head_mask, paste, warp
+from train.data.shuffled_portraits import shuffle_portrait
 from train.data.turned_heads import turn_head
 from train.errors import DataError
 
@@ -99,7 +101,7 @@ class SceneMaker:
                     tile, found = self._tile(rng, bottom - top, right - left)
                     image[top:bottom, left:right] = tile
                     faces += [moved(f, np.array([left, top], np.float32)) for f in found]
-        return _light(image, rng)[..., ::-1], faces
+        return change_light(image, rng)[..., ::-1], faces
 
     def _tile(self, rng: np.random.Generator, height: int, width: int) -> tuple[Image, list[Face]]:
         kind = rng.random()
@@ -140,7 +142,7 @@ class SceneMaker:
         where = rng.uniform(0.2, 0.8, 2) * (width, height)
         matrix[:, 2] += where - center
         keep_inside(matrix, image, height, width)
-        out = _warp(image, matrix, height, width)
+        out = warp(image, matrix, height, width)
         faces = [turned(f, matrix) for f in _annotated(photo)]
         seen = [f for f in (clipped(f, height, width) for f in faces) if f]
         for _ in range(int(rng.integers(0, 3))):
@@ -155,7 +157,7 @@ class SceneMaker:
         scale = min(height, width) / _PORTRAIT_PX * rng.uniform(0.5, 1.5)
         scale = min(scale, 2.2)
         matrix = placed(rng, scale, rng.uniform(0.3, 0.7, 2) * (width, height), spread_deg=14)
-        out = _warp(portrait, matrix, height, width)
+        out = warp(portrait, matrix, height, width)
         face = clipped(turned(of, matrix), height, width)
         return out, [face] if face else []
 
@@ -167,7 +169,7 @@ class SceneMaker:
         matrix = np.array([[fit, 0, 0], [0, fit, 0]], np.float64)
         room = np.array([ground.shape[1] * fit - width, ground.shape[0] * fit - height])
         matrix[:, 2] = -rng.uniform(0, 1, 2) * np.maximum(room, 0)
-        out = _warp(ground, matrix, height, width)
+        out = warp(ground, matrix, height, width)
         faces: list[Face] = []
         for _ in range(int(rng.integers(0, 4))):
             is_face = rng.random() < 0.6
@@ -175,7 +177,7 @@ class SceneMaker:
             if is_face and rng.random() < _TURNED:
                 source, mask, of = self._turned_portrait(rng)
             elif is_face:
-                (source, of), mask = self._portrait(rng), _head_mask(rng)
+                (source, of), mask = self._portrait(rng), head_mask(rng)
             else:
                 source, mask = self._decoy(rng)
             largest = min(height * _LARGEST_SHARE, width, 200) / 96
@@ -185,7 +187,7 @@ class SceneMaker:
             face = turned(of, matrix)
             if any(touches(face.box, other.box) for other in faces):
                 continue
-            _paste(out, source, mask, matrix, rng)
+            paste(out, source, mask, matrix, rng)
             seen = clipped(face, height, width) if is_face else None
             if seen:
                 if seen.learned and rng.random() < 0.2:
@@ -202,7 +204,7 @@ class SceneMaker:
         where = turned(aligned_face(), matrix).box
         if not any(touches(where, face.box) for face in faces):
             source, mask = draw_hand(self._decode(self._portraits, rng), rng)
-            _paste(image, source, cv2.GaussianBlur(mask, (3, 3), 0), matrix, rng)
+            paste(image, source, cv2.GaussianBlur(mask, (3, 3), 0), matrix, rng)
 
     def _decoy(self, rng: np.random.Generator) -> tuple[Image, npt.NDArray[np.uint8]]:
         """Return a portrait-sized picture that is no face, and its mask."""
@@ -210,13 +212,13 @@ class SceneMaker:
         portrait = self._decode(self._portraits, rng)
         if kind < 0.25:
             animal = cv2.resize(self._decode(self._faceless, rng), (_PORTRAIT_PX, _PORTRAIT_PX))
-            return np.asarray(animal, np.uint8), _head_mask(rng)
+            return np.asarray(animal, np.uint8), head_mask(rng)
         if kind < 0.45:
             return draw_back_of_head(portrait, rng)
         if kind < 0.75:
             hand, mask = draw_hand(portrait, rng)
             return hand, np.asarray(cv2.GaussianBlur(mask, (3, 3), 0), np.uint8)
-        return _shuffled(portrait, rng), _head_mask(rng)
+        return shuffle_portrait(portrait, rng), head_mask(rng)
 
     def _cover(self, image: Image, box: npt.NDArray[np.float32], rng: np.random.Generator) -> None:
         """Hide part of a face behind a patch, as a hand or a scarf does."""
@@ -271,106 +273,3 @@ def _annotated(photo: AnnotatedPhoto) -> list[Face]:
              for i in range(len(photo.boxes))]  # fmt: skip
     faces = [Face(box, p, True) for box, p in zip(photo.boxes, known, strict=True)]
     return faces + [Face(box, None, False) for box in photo.ignored]
-
-
-def _shuffled(portrait: Image, rng: np.random.Generator) -> Image:
-    """Return the pieces of a portrait turned and in another order.
-
-    They have its skin, hair and contrast but not its shape.
-    """
-    pieces = int(rng.choice((2, 4, 7)))
-    side = _PORTRAIT_PX // pieces
-    grid = portrait.reshape(pieces, side, pieces, side, 3).swapaxes(1, 2)
-    flat = rng.permutation(grid.reshape(-1, side, side, 3))
-    # A quarter turn at least: two pieces that fell back into place must not make half a face.
-    rotated = np.stack([np.rot90(piece, int(rng.integers(1, 4))) for piece in flat])
-    joined = rotated.reshape(pieces, pieces, side, side, 3).swapaxes(1, 2)
-    out = joined.reshape(_PORTRAIT_PX, _PORTRAIT_PX, 3)
-    if rng.random() < 0.5:
-        out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(1.0, 4.0)))
-    return np.ascontiguousarray(out)
-
-
-def _head_mask(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Return a feathered ellipse around a portrait's head."""
-    mask = np.zeros((_PORTRAIT_PX, _PORTRAIT_PX), np.uint8)
-    axes = (int(rng.uniform(40, 48)), int(rng.uniform(50, 56)))
-    cv2.ellipse(mask, (48, 57), axes, 0, 0, 360, 255, -1)
-    mask[:2] = mask[-2:] = 0
-    mask[:, :2] = mask[:, -2:] = 0
-    blur = int(rng.integers(2, 9)) * 2 + 1
-    mask = cv2.GaussianBlur(mask, (blur, blur), 0)
-    return np.asarray(mask, np.uint8)
-
-
-def _warp(
-    image: Image,
-    matrix: npt.NDArray[np.float64],
-    height: int,
-    width: int,
-    border: int = cv2.BORDER_REPLICATE,
-) -> Image:
-    """Warp with area averaging: shrink first, so that small faces do not alias.
-
-    Never with a mirrored border: it would repeat faces that no annotation knows.
-    """
-    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    if scale < 0.6:
-        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        shrink = np.array([small.shape[1] / image.shape[1], small.shape[0] / image.shape[0]])
-        matrix = np.concatenate([matrix[:, :2] / shrink, matrix[:, 2:]], axis=1)
-        image = small
-    return np.asarray(
-        cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=border),
-        np.uint8,
-    )
-
-
-def _paste(
-    image: Image,
-    source: Image,
-    mask: npt.NDArray[np.uint8],
-    matrix: npt.NDArray[np.float64],
-    rng: np.random.Generator,
-) -> None:
-    """Blend a portrait-sized picture in where its mask is."""
-    height, width = image.shape[:2]
-    warped = _warp(source, matrix, height, width)
-    alpha = _warp(mask, matrix, height, width, border=cv2.BORDER_CONSTANT)
-    rows, columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))
-    if not len(rows):
-        return
-    area = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    share = alpha[area][..., None].astype(np.float32) / 255
-    # Some portraits keep their own light, the others take on a little of the ground's.
-    pasted = warped[area].astype(np.float32)
-    if rng.random() < 0.5:
-        pasted += (image[area].mean((0, 1)) - pasted.mean((0, 1))) * rng.uniform(0, 0.5)
-    image[area] = np.clip(image[area] * (1 - share) + pasted * share, 0, 255).astype(np.uint8)
-
-
-def _light(image: Image, rng: np.random.Generator) -> Image:
-    """Change brightness, contrast and color; now and then as a camera in bad light shows them."""
-    out = image.astype(np.float32)
-    out *= rng.uniform(0.7, 1.25) * rng.uniform(0.9, 1.1, 3).astype(np.float32)
-    out += rng.uniform(-20, 20)
-    kind = rng.random()
-    if kind < 0.12:  # dark
-        out *= rng.uniform(0.25, 0.6)
-    elif kind < 0.22:  # exposed for too long: skin has little left of its shades
-        out *= rng.uniform(1.25, 1.9)
-    elif kind < 0.32:  # pale, as before a window
-        out = 255 - (255 - out) * rng.uniform(0.3, 0.8)
-    if rng.random() < 0.15:
-        out[:] = out.mean(2, keepdims=True)
-    if rng.random() < 0.15:
-        out += rng.normal(0, rng.uniform(2, 10), out.shape[:2])[..., None]
-    out = np.clip(out, 0, 255).astype(np.uint8)
-    if rng.random() < 0.15:
-        out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.5, 1.6)))
-    if rng.random() < 0.1:  # a moving head
-        size = int(rng.integers(3, 8))
-        kernel = np.zeros((size, size), np.float32)
-        kernel[size // 2] = 1 / size
-        out = cv2.filter2D(out, -1, kernel if rng.random() < 0.7 else kernel.T)
-    return np.asarray(out, np.uint8)
