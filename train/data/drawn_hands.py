@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.model.preprocess import Image
+from train.data.scene_faces import PORTRAIT_PX
 
-__all__ = ["HAND_PX", "draw_hand"]
+__all__ = ["draw_hand"]
 
-HAND_PX = 112
 _PALM = np.array([56.0, 62.0])
 
 
@@ -28,8 +28,8 @@ def draw_hand(portrait: Image, rng: np.random.Generator) -> tuple[Image, npt.NDA
     Returns:
         Picture uint8 (112, 112, 3) and its mask uint8 (112, 112), 255 on the hand.
     """
-    light = np.full((HAND_PX, HAND_PX), 1.0, np.float32)
-    mask = np.zeros((HAND_PX, HAND_PX), np.uint8)
+    light = np.full((PORTRAIT_PX, PORTRAIT_PX), 1.0, np.float32)
+    mask = np.zeros((PORTRAIT_PX, PORTRAIT_PX), np.uint8)
     fist = rng.random() < 0.5
     wrist = _PALM + (rng.uniform(-8, 8), 60)
     _stroke(light, mask, _PALM, wrist, rng.uniform(20, 30), rng.uniform(0.75, 1.0))
@@ -52,14 +52,18 @@ def draw_hand(portrait: Image, rng: np.random.Generator) -> tuple[Image, npt.NDA
         _stroke(light, mask, root, tip, rng.uniform(9, 13), rng.uniform(0.8, 1.1))
     light = cv2.GaussianBlur(light, (0, 0), float(rng.uniform(0.6, 1.6)))
     slope = rng.uniform(-0.3, 0.3, 2)
-    y, x = np.mgrid[-0.5 : 0.5 : HAND_PX * 1j, -0.5 : 0.5 : HAND_PX * 1j]
+    y, x = np.mgrid[-0.5 : 0.5 : PORTRAIT_PX * 1j, -0.5 : 0.5 : PORTRAIT_PX * 1j]
     light = light * (1 + slope[0] * x + slope[1] * y)
-    skin = cv2.resize(portrait[62:86, 32:64], (HAND_PX, HAND_PX)).astype(np.float32)
+    skin = cv2.resize(portrait[62:86, 32:64], (PORTRAIT_PX, PORTRAIT_PX)).astype(np.float32)
     skin = cv2.GaussianBlur(skin, (0, 0), float(rng.uniform(3, 12)))
     picture = np.clip(skin * light[..., None], 0, 255).astype(np.uint8)
-    turn = cv2.getRotationMatrix2D((HAND_PX / 2, HAND_PX / 2), float(rng.uniform(0, 360)), 1.0)
-    picture = cv2.warpAffine(picture, turn, (HAND_PX, HAND_PX), borderMode=cv2.BORDER_REPLICATE)
-    mask = cv2.warpAffine(mask, turn, (HAND_PX, HAND_PX))
+    turn = cv2.getRotationMatrix2D(
+        (PORTRAIT_PX / 2, PORTRAIT_PX / 2), float(rng.uniform(0, 360)), 1.0
+    )
+    picture = cv2.warpAffine(
+        picture, turn, (PORTRAIT_PX, PORTRAIT_PX), borderMode=cv2.BORDER_REPLICATE
+    )
+    mask = cv2.warpAffine(mask, turn, (PORTRAIT_PX, PORTRAIT_PX))
     return np.asarray(picture, np.uint8), np.asarray(mask, np.uint8)
 
 

@@ -22,6 +22,7 @@ from train.data.backs_of_heads import draw_back_of_head
 from train.data.drawn_hands import draw_hand
 from train.data.scene_faces import (
     PORTRAIT_LANDMARKS,
+    PORTRAIT_PX,
     Face,
     aligned_face,
     clipped,
@@ -39,7 +40,6 @@ from train.errors import DataError
 
 __all__ = ["SceneMaker"]
 
-_PORTRAIT_PX = 112
 _LARGEST_SHARE = 1.05  # of the scene's height
 _TURNED = 0.25  # of pasted faces look aside
 # YuNet takes 71% of them for sure faces at 75, 37% at 85. Learned up to 90, a fist and a sleeve
@@ -80,7 +80,7 @@ class SceneMaker:
         self._people = [(read_image(p.path).image_bgr, p) for p in people]
         # One in five of them; they come up nearly three times as often as the others together.
         self._faces_of_people = [(image, p) for image, p in self._people if len(p.boxes)]
-        self._portraits = [_file(p, _PORTRAIT_PX) for p in portraits]
+        self._portraits = [_file(p, PORTRAIT_PX) for p in portraits]
         marks = portrait_marks or [None] * len(portraits)
         self._aligned_faces = [aligned_face(faces) for faces in marks]
         self._faceless = [_file(p) for p in faceless]
@@ -154,7 +154,7 @@ class SceneMaker:
     ) -> tuple[Image, list[Face]]:
         """Fill a tile with one portrait; its surroundings end in repeated edges."""
         portrait, of = self._portrait(rng)
-        scale = min(height, width) / _PORTRAIT_PX * rng.uniform(0.5, 1.5)
+        scale = min(height, width) / PORTRAIT_PX * rng.uniform(0.5, 1.5)
         scale = min(scale, 2.2)
         matrix = placed(rng, scale, rng.uniform(0.3, 0.7, 2) * (width, height), spread_deg=14)
         out = warp(portrait, matrix, height, width)
@@ -211,7 +211,7 @@ class SceneMaker:
         kind = rng.random()
         portrait = self._decode(self._portraits, rng)
         if kind < 0.25:
-            animal = cv2.resize(self._decode(self._faceless, rng), (_PORTRAIT_PX, _PORTRAIT_PX))
+            animal = cv2.resize(self._decode(self._faceless, rng), (PORTRAIT_PX, PORTRAIT_PX))
             return np.asarray(animal, np.uint8), head_mask(rng)
         if kind < 0.45:
             return draw_back_of_head(portrait, rng)

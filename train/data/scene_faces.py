@@ -14,6 +14,7 @@ from train.data.landmarks import landmarks_in
 __all__ = [
     "PORTRAIT_BOX",
     "PORTRAIT_LANDMARKS",
+    "PORTRAIT_PX",
     "Face",
     "aligned_face",
     "clipped",
@@ -25,7 +26,8 @@ __all__ = [
     "turned",
 ]  # fmt: skip
 
-# Where face and landmarks lie in an aligned 112 px portrait (eyes, nose, mouth corners; within
+PORTRAIT_PX = 112  # side of an aligned portrait, and of what is pasted like one
+# Where face and landmarks lie in an aligned portrait (eyes, nose, mouth corners; within
 # 2 to 4 px). The box runs from mid-forehead to chin and ear to ear as the annotated photos' do.
 PORTRAIT_LANDMARKS = np.array([[30, 52], [66, 52], [48, 73], [33, 88], [63, 89]], np.float32)
 PORTRAIT_BOX = np.array([9, 13, 87, 109], np.float32)

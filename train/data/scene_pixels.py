@@ -7,15 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.model.preprocess import Image
+from train.data.scene_faces import PORTRAIT_PX
 
 __all__ = ["change_light", "head_mask", "paste", "warp"]
-
-_PORTRAIT_PX = 112
 
 
 def head_mask(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """Return a feathered ellipse around a portrait's head: uint8, (112, 112)."""
-    mask = np.zeros((_PORTRAIT_PX, _PORTRAIT_PX), np.uint8)
+    mask = np.zeros((PORTRAIT_PX, PORTRAIT_PX), np.uint8)
     axes = (int(rng.uniform(40, 48)), int(rng.uniform(50, 56)))
     cv2.ellipse(mask, (48, 57), axes, 0, 0, 360, 255, -1)
     mask[:2] = mask[-2:] = 0

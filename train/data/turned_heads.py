@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_runtime.model.preprocess import Image
-from train.data.scene_faces import PORTRAIT_BOX, Face, flipped, moved
+from train.data.scene_faces import PORTRAIT_BOX, PORTRAIT_PX, Face, flipped, moved
 
 __all__ = ["turn_head"]
 
-_PX = 112  # side of a portrait
 # The head in a portrait's pixels: its middle, and its half axes from ear to ear, from skull to
 # chin, from the ears to the face and to the back of the head.
 _X, _Y = 48.0, 55.0
@@ -28,13 +27,13 @@ _HAIR = np.s_[1:13, 26:70]  # rows and columns of an aligned portrait
 
 
 def _bump(x: float, y: float, wide: float, high: float) -> npt.NDArray[np.float64]:
-    rows, columns = np.mgrid[0:_PX, 0:_PX].astype(np.float64)
+    rows, columns = np.mgrid[0:PORTRAIT_PX, 0:PORTRAIT_PX].astype(np.float64)
     return np.asarray(np.exp(-(((columns - x) / wide) ** 2) - ((rows - y) / high) ** 2))
 
 
 def _shape() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Return how far before the ears each pixel of a portrait lies, and which are of the head."""
-    rows, columns = np.mgrid[0:_PX, 0:_PX].astype(np.float64)
+    rows, columns = np.mgrid[0:PORTRAIT_PX, 0:PORTRAIT_PX].astype(np.float64)
     # Flatter than an ellipsoid in front and steeper at the sides, as heads are.
     rest = 1 - np.abs((columns - _X) / _ACROSS) ** 2.6 - np.abs((rows - _Y) / _DOWN) ** 2.6
     forward = _FORTH * np.sqrt(np.clip(rest, 0, 1))
@@ -67,19 +66,23 @@ def turn_head(
     if degrees < 0:
         # About the head's middle on the way there, so that the shape fits what comes back.
         about = np.array([[-1, 0, 2 * _X], [0, 1, 0]], np.float64)
-        mirrored = cv2.warpAffine(portrait, about, (_PX, _PX), borderMode=cv2.BORDER_REPLICATE)
-        there = moved(flipped(portrait, [face])[1][0], np.array([2 * _X - _PX, 0], np.float32))
+        mirrored = cv2.warpAffine(
+            portrait, about, (PORTRAIT_PX, PORTRAIT_PX), borderMode=cv2.BORDER_REPLICATE
+        )
+        there = moved(
+            flipped(portrait, [face])[1][0], np.array([2 * _X - PORTRAIT_PX, 0], np.float32)
+        )
         picture, mask, turned = turn_head(np.asarray(mirrored, np.uint8), there, -degrees, rng)
         picture, (back,) = flipped(picture, [turned])
         return picture, np.ascontiguousarray(mask[:, ::-1]), back
     angle = np.deg2rad(degrees)
-    sideways = (np.arange(_PX) - _X) * np.cos(angle) + _FORWARD * np.sin(angle)
+    sideways = (np.arange(PORTRAIT_PX) - _X) * np.cos(angle) + _FORWARD * np.sin(angle)
     # What lies further left is nearer to the camera, and hides what comes to the same place.
     reached = np.maximum.accumulate(np.where(_IS_HEAD, sideways, -np.inf), axis=1)
     behind = np.hypot(_ACROSS * np.cos(angle), _BACK * np.sin(angle))
-    middle = _PX / 2 - (reached.max() - behind) / 2
+    middle = PORTRAIT_PX / 2 - (reached.max() - behind) / 2
     from_x, mask = _seen(reached + middle, middle, behind)
-    rows = np.repeat(np.arange(_PX, dtype=np.float32)[:, None], _PX, axis=1)
+    rows = np.repeat(np.arange(PORTRAIT_PX, dtype=np.float32)[:, None], PORTRAIT_PX, axis=1)
     front = cv2.remap(portrait, from_x, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     share = np.clip((from_x - _EAR_X) / _EAR_FADE, 0, 1)[..., None]
     picture = (_hair(portrait, rng) * (1 - share) + front * share).astype(np.uint8)
@@ -97,9 +100,9 @@ def _seen(
         middle: Column of the neck's axis.
         behind: How far the back of the head reaches left of it.
     """
-    columns = np.arange(_PX, dtype=np.float64)
-    from_x = np.full((_PX, _PX), -1, np.float32)
-    mask = np.zeros((_PX, _PX), np.uint8)
+    columns = np.arange(PORTRAIT_PX, dtype=np.float64)
+    from_x = np.full((PORTRAIT_PX, PORTRAIT_PX), -1, np.float32)
+    mask = np.zeros((PORTRAIT_PX, PORTRAIT_PX), np.uint8)
     for row in np.flatnonzero(_IS_HEAD.any(axis=1)):
         head = np.flatnonzero(_IS_HEAD[row])
         at = places[row, head]
@@ -114,9 +117,9 @@ def _seen(
 
 
 def _hair(portrait: Image, rng: np.random.Generator) -> Image:
-    strands = cv2.resize(portrait[_HAIR], (_PX, _PX), interpolation=cv2.INTER_CUBIC)
+    strands = cv2.resize(portrait[_HAIR], (PORTRAIT_PX, PORTRAIT_PX), interpolation=cv2.INTER_CUBIC)
     slope = rng.uniform(-0.25, 0.25, 2)
-    y, x = np.mgrid[-1 : 1 : _PX * 1j, -1 : 1 : _PX * 1j]
+    y, x = np.mgrid[-1 : 1 : PORTRAIT_PX * 1j, -1 : 1 : PORTRAIT_PX * 1j]
     light = 1 + slope[0] * x + slope[1] * y
     return np.asarray(np.clip(strands * light[..., None], 0, 255), np.uint8)
 
@@ -129,7 +132,7 @@ def _turned(face: Face, angle: float, reached: npt.NDArray[np.float64], middle: 
     points = None
     if face.landmarks is not None:
         x, y = face.landmarks.T
-        forward = _FORWARD[tuple(np.clip([y, x], 0, _PX - 1).astype(int))]
+        forward = _FORWARD[tuple(np.clip([y, x], 0, PORTRAIT_PX - 1).astype(int))]
         # Both eyes lie as far forward, and so do both corners of the mouth, however it looked.
         forward = np.array([forward[:2].mean()] * 2 + [forward[2]] + [forward[3:].mean()] * 2)
         x = (x - _X) * np.cos(angle) + forward * np.sin(angle) + middle
