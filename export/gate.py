@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import onnx
 
-from edge_runtime.apps.progress import progress
+from edge_runtime.apps.progress import progress, stepping
 from edge_runtime.model.card import ModelCard
 from edge_runtime.model.onnx_file import load_model_file
 from edge_runtime.model.session import Session, SessionOptions
@@ -89,7 +89,7 @@ class Gate:
         """Ask a graph about the gate's photos."""
         session = opened(proto, card, self._work)
         with progress(f"{card.precision} at the gate", len(self.samples)) as step:
-            answers = self._evaluator.answers(session, _stepping(self.samples, step))
+            answers = self._evaluator.answers(session, stepping(self.samples, step))
         report = self._evaluator.report(answers, self.samples)
         return Candidate(proto, card, answers, report, len(pack(proto, card)))
 
@@ -132,12 +132,6 @@ class Gate:
             f"{self.headline(figures)} ({figures['change_points']:+.2f} points), " if key else ""
         )
         return f"{first}agreement {figures['agreement']:.4f}"
-
-
-def _stepping(samples: Sequence[Sample], step: Callable[[], None]) -> Iterator[Sample]:
-    for sample in samples:
-        yield sample
-        step()
 
 
 def opened(proto: onnx.ModelProto, card: ModelCard, work: Path) -> Session:

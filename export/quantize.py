@@ -25,7 +25,8 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from edge_runtime.apps.progress import progress
+from edge_runtime.apps.progress import progress, stepping
+from export.equalize import equalize_channels
 from export.graph import makers
 from export.in_float import WITH_WEIGHTS, kept_in_float, pool_the_first_layer
 from export.padding import pad_depthwise
@@ -127,7 +128,9 @@ class Quantizer:
         quant_pre_process(
             str(work / "fp32.onnx"), str(work / "prepared.onnx"), skip_symbolic_shape=True
         )
-        self.prepared = pad_depthwise(onnx.load(work / "prepared.onnx"))
+        padded = pad_depthwise(onnx.load(work / "prepared.onnx"))
+        with progress("ranges of channels", count) as step:
+            self.prepared = equalize_channels(padded, stepping(images(), step))
         pool_the_first_layer(self.prepared)
         for node in self.prepared.graph.node:
             # What stays in float goes by its name; tf2onnx's own say nothing of the network.

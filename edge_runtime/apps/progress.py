@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
-__all__ = ["progress", "progress_of_bytes"]
+__all__ = ["progress", "progress_of_bytes", "stepping"]
+
+Item = TypeVar("Item")
 
 
 @contextmanager
@@ -31,6 +34,13 @@ def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
+
+
+def stepping(items: Iterable[Item], step: Callable[[], None]) -> Iterator[Item]:
+    """Yield items, and call what `progress` yielded after each."""
+    for item in items:
+        yield item
+        step()
 
 
 @contextmanager

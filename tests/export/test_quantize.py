@@ -150,9 +150,10 @@ def test_preparation_the_first_layer_and_softmax_stay_float(proto, photos, tmp_p
 
 
 def test_weights_left_in_float_are_not_rounded(proto, photos, tmp_path: Path) -> None:
-    int8 = Quantizer(proto, lambda: iter(photos), len(photos), tmp_path).quantize(RUNGS[0])
+    quantizer = Quantizer(proto, lambda: iter(photos), len(photos), tmp_path)
     before, after = (
-        {i.name: numpy_helper.to_array(i) for i in p.graph.initializer} for p in (proto, int8)
+        {i.name: numpy_helper.to_array(i) for i in p.graph.initializer}
+        for p in (quantizer.prepared, quantizer.quantize(RUNGS[0]))
     )
     assert np.array_equal(before["first"], after["first"])
 
@@ -160,13 +161,14 @@ def test_weights_left_in_float_are_not_rounded(proto, photos, tmp_path: Path) ->
 def test_single_layer_in_float_reads_what_was_not_rounded(proto, photos, tmp_path: Path) -> None:
     """Between DequantizeLinear and QuantizeLinear onnxruntime would quantize it after all."""
     rung = replace(RUNGS[0], nodes_in_float=("c",))
-    int8 = Quantizer(proto, lambda: iter(photos), len(photos), tmp_path).quantize(rung)
+    quantizer = Quantizer(proto, lambda: iter(photos), len(photos), tmp_path)
+    int8 = quantizer.quantize(rung)
     (node,) = (n for n in int8.graph.node if n.name == "c")
     made_by = {out: n.op_type for n in int8.graph.node for out in n.output}
     assert made_by[node.input[0]] in ("Conv", "Relu")
     assert node.input[1] == "second"
     stored = {i.name: numpy_helper.to_array(i) for i in int8.graph.initializer}
-    before = {i.name: numpy_helper.to_array(i) for i in proto.graph.initializer}
+    before = {i.name: numpy_helper.to_array(i) for i in quantizer.prepared.graph.initializer}
     np.testing.assert_array_equal(stored["second"], before["second"])
 
 
@@ -234,3 +236,33 @@ def test_photos_of_a_detector_are_of_one_kind() -> None:
     photos = [Sample(Path(f"{i}.png"), f"{i} 2 30 40;5 6.5 70 80") for i in range(9)]
     photos.append(Sample(Path("none.png"), ""))
     assert len(calibration_samples(photos, 8)) == 8
+
+
+def test_channels_that_differ_hundredfold_keep_their_small_ones(photos, tmp_path: Path) -> None:
+    """Sixteen channels share 256 steps; those of the fifteen that matter would be three each."""
+    rng = np.random.default_rng(0)
+    small = np.full((16, 1, 1, 1), 0.01)
+    small[0] = 1.0
+    weights = {
+        "first": np.abs(rng.normal(0, 0.01, (16, 3, 3, 3))) * small,
+        "each": np.abs(rng.normal(0, 1, (16, 1, 3, 3))) / small,
+        "mix": rng.normal(0, 0.3, (5, 16, 1, 1)),
+    }
+    nodes: Nodes = [
+        ("Cast", ["image"], "float", {"to": TensorProto.FLOAT}),
+        ("Transpose", ["float"], "planes", {"perm": [0, 3, 1, 2]}),
+        ("Conv", ["planes", "first"], "a", {}),
+        ("Relu", ["a"], "b", {}),
+        ("Conv", ["b", "each"], "c", {"group": 16}),
+        ("Relu", ["c"], "d", {}),
+        ("Conv", ["d", "mix"], "e", {}),
+        ("GlobalAveragePool", ["e"], "f", {}),
+        ("Flatten", ["f"], "scores", {}),
+    ]
+    proto = network(nodes, weights, classes=5)
+    int8 = Quantizer(proto, lambda: iter(photos), len(photos), tmp_path).quantize(RUNGS[0])
+    exact, rough = (
+        onnxruntime.InferenceSession(m.SerializeToString()).run(None, {"image": photos[:, 0]})[0]
+        for m in (proto, int8)
+    )
+    assert np.abs(rough - exact).max() < 0.03 * np.abs(exact).max()
