@@ -8,7 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edge_runtime.faces.average_precision import FAINTEST, detection_report, faces_in_common
+from edge_runtime.faces.average_precision import (
+    FAINTEST,
+    detection_report,
+    faces_in_common,
+    score_differences,
+)
 from edge_runtime.faces.boxes import FaceBox
 from edge_runtime.faces.detector import OnnxFaceDetector
 from edge_runtime.measure.confusion import agreement
@@ -59,7 +64,7 @@ class Evaluator(Protocol):
         ...
 
     def difference(self, a: Any, b: Any) -> dict[str, float]:
-        """Return mean and largest difference of two models' scores, where that means something."""
+        """Return mean and largest difference of two models' scores."""
         ...
 
 
@@ -115,11 +120,7 @@ class _Classification:
     def difference(
         self, a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]
     ) -> dict[str, float]:
-        apart = np.abs(a - b)
-        return {
-            "mean_score_difference": round(float(apart.mean()), 5),
-            "largest_score_difference": round(float(apart.max()), 5),
-        }
+        return _mean_and_largest(np.abs(a - b))
 
 
 class _Unlabelled(_Classification):
@@ -167,4 +168,13 @@ class _Detection:
         return faces_in_common(a, b)
 
     def difference(self, a: list[list[FaceBox]], b: list[list[FaceBox]]) -> dict[str, float]:
-        return {}
+        return _mean_and_largest(score_differences(a, b))
+
+
+def _mean_and_largest(apart: npt.NDArray[np.float32]) -> dict[str, float]:
+    if not len(apart):
+        return {}  # neither detector found a face
+    return {
+        "mean_score_difference": round(float(apart.mean()), 5),
+        "largest_score_difference": round(float(apart.max()), 5),
+    }

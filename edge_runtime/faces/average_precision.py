@@ -13,7 +13,7 @@ from edge_runtime.faces.boxes import FaceBox, iou
 
 __all__ = [
     "COUNTED_FROM_PX", "FAINTEST", "DetectionFigures", "average_precision", "detection_report",
-    "faces_in_common",
+    "faces_in_common", "score_differences",
 ]  # fmt: skip
 
 # Shorter side, in photo pixels, from which this project counts an annotated face: half the boxes
@@ -142,6 +142,27 @@ def faces_in_common(a: Sequence[Sequence[FaceBox]], b: Sequence[Sequence[FaceBox
         if len(sure) and len(known):
             matched += int((iou(sure, known).max(1) >= _SAME_FACE).sum())
     return matched / total if total else 1.0
+
+
+def score_differences(a: Sequence[Sequence[FaceBox]], b: Sequence[Sequence[FaceBox]]) -> Floats:
+    """Return how far apart two detectors' scores of the same face are, from 0 to 1.
+
+    Args:
+        a: For each picture the faces one detector found, down to a score of `FAINTEST`.
+        b: The other's.
+
+    Returns:
+        float32 (N,), a number for each face that either scores 0.3 or more; its score itself
+        where the other has no face there, at IoU 0.7 or more.
+    """
+    apart: list[float] = []
+    for one, other in [*zip(a, b, strict=True), *zip(b, a, strict=True)]:
+        found = [f for f in one if f.score >= _FAINT]
+        same = iou(_boxes(found), _boxes(other)) >= _SAME_FACE
+        scores = np.array([f.score for f in other], np.float32)
+        for face, overlaps in zip(found, same, strict=True):
+            apart.append(abs(face.score - scores[overlaps].max(initial=0)))
+    return np.array(apart, np.float32)
 
 
 def _boxes(faces: Sequence[FaceBox]) -> Floats:

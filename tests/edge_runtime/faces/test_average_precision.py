@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
 
-from edge_runtime.faces.average_precision import average_precision, faces_in_common
+from edge_runtime.faces.average_precision import (
+    average_precision,
+    faces_in_common,
+    score_differences,
+)
 from edge_runtime.faces.boxes import FaceBox
 
 A, B, C = (0, 0, 40, 40), (100, 0, 140, 40), (200, 0, 240, 40)
@@ -144,3 +148,19 @@ def _faces(*boxes_with_scores) -> list[FaceBox]:
 def test_faces_in_common_are_those_either_is_sure_of(one, other, share) -> None:
     pair = [_faces(*one)], [_faces(*other)]
     assert faces_in_common(*pair) == faces_in_common(*pair[::-1]) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [
+        pytest.param([(A, 0.9), (B, 0.4)], [(A, 0.8), (B, 0.45)], [0.1, 0.05] * 2, id="same faces"),
+        pytest.param([(A, 0.9)], [(A, 0.2)], [0.7], id="the fainter one is looked up, not counted"),
+        pytest.param([(A, 0.9)], [(FAR, 0.8)], [0.9, 0.8], id="another face"),
+        pytest.param([(A, 0.6)], [((20, 0, 60, 40), 0.6)], [0.6, 0.6], id="beside it"),
+        pytest.param([(A, 0.2)], [], [], id="too faint"),
+    ],
+)
+def test_score_differences_are_of_the_same_faces(one, other, apart) -> None:
+    got = score_differences([_faces(*one)], [_faces(*other)])
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, apart, atol=1e-6)
