@@ -51,6 +51,7 @@ class Model:
         golden: Which of scikit-image's pictures, whose rights are known, the self-test is about.
         needs: Names of what must be there first; see `PREPARED`.
         measure: What follows `python -m benchmarks accuracy`, further.
+        gate: What int8 must keep, as `python -m export` is told.
     """
 
     train: str
@@ -58,6 +59,7 @@ class Model:
     golden: str = "chelsea.png"
     needs: tuple[str, ...] = ()
     measure: str = ""
+    gate: str = "--min-agreement 0.99"
 
 
 # What is made once, by which command. {data}, {work} and {weights} stand for what the user named,
@@ -171,6 +173,9 @@ def _detector() -> Model:
         BOXES,
         "astronaut.png",
         ("face_boxes", "bottles", "people_boxes", "landmarks.json"),
+        # Average precision at the gate is level whichever way ranges are found; faces that come or
+        # go are what moves it on other photos, and there each way has its own number of them.
+        gate="--max-drop 0.3 --min-agreement 0.998",
     )
 
 
@@ -204,9 +209,7 @@ def ship(name: str, data: Path, work: Path, weights: str) -> None:
         python("-m export --precision fp32", run, fp32, *about)
     if not file.exists():
         report = file.with_suffix(".html")
-        python(
-            "-m export --precision int8 --min-agreement 0.99", run, file, *about, "--report", report
-        )
+        python(f"-m export --precision int8 {model.gate}", run, file, *about, "--report", report)
     python(f"-m benchmarks accuracy {model.measure}", "--model", file, "--run", run, "--fp32", fp32)
     if name in SHIPS:
         shutil.copy(file, SHIPPED)
