@@ -12,7 +12,7 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
-from export.graph import makers, part_from, part_of
+from export.graph import makers, part_from, part_of, times_read
 from export.in_float import WITH_WEIGHTS
 from export.session import cpu_session
 
@@ -62,6 +62,7 @@ def layer_noise(fp32: onnx.ModelProto, int8: onnx.ModelProto, photos: Photos) ->
         and _before_quantizing(node.input[1], made) in constants
     ]
     ranges = _ranges(int8, constants)
+    rectified = _rectified(fp32)
     titles = _titles(fp32)
     found = []
     for start in range(0, len(layers), _AT_ONCE):
@@ -72,6 +73,8 @@ def layer_noise(fp32: onnx.ModelProto, int8: onnx.ModelProto, photos: Photos) ->
             given, wanted = exact[_called(source)], exact[_called(out)]
             (own,) = _run(part_from(int8, {source: given}, out), given)
             low, high = ranges.get(out, (-np.inf, np.inf))
+            if _called(out) in rectified:  # nobody sees what is below 0
+                low, wanted = max(low, 0.0), np.maximum(wanted, 0)
             noises = (_ratio_db(wanted, np.clip(value, low, high)) for value in (own, reached[out]))
             found.append(LayerNoise(layer, titles.get(layer, layer), *noises))
     return sorted(found, key=lambda noise: noise.own)
@@ -93,6 +96,13 @@ def _ranges(int8: onnx.ModelProto, constants: Mapping[str, Any]) -> dict[str, tu
                 (limits.min - int(zero)) * scale, (limits.max - int(zero)) * scale
             )  # fmt: skip
     return ranges
+
+
+def _rectified(proto: onnx.ModelProto) -> set[str]:
+    """Return the values that a ReLU alone reads."""
+    read = times_read(proto)
+    relus = (node.input[0] for node in proto.graph.node if node.op_type == "Relu")
+    return {name for name in relus if read[name] == 1}
 
 
 def _titles(proto: onnx.ModelProto) -> dict[str, str]:

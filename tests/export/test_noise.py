@@ -114,15 +114,23 @@ def test_layer_that_reads_an_output_of_the_graph_is_measured_too(tmp_path: Path)
     assert 20 < noise["scores"].reached <= noise["scores"].own < 99
 
 
-def _one_layer(merged: bool) -> onnx.ModelProto:
-    """A layer and a ReLU; merged, rounding to steps of 2 from 0 on does the ReLU too."""
+def _one_layer(relu: str) -> onnx.ModelProto:
+    """A layer and a ReLU: as in fp32, merged in the rounding from 0 on, or kept behind that."""
     constants = {
         "weight": np.array([[1.0, -1.0]], np.float32), "step": np.float32(0.5),
         "bottom": np.int8(-128),
     }  # fmt: skip
     nodes = [helper.make_node("Cast", ["image"], ["given"], to=TensorProto.FLOAT)]
     how = ["step", "bottom"]
-    if merged:
+    if relu == "kept":
+        nodes += [
+            helper.make_node("MatMul", ["given", "weight"], ["summed"], name="layer"),
+            helper.make_node("QuantizeLinear", ["summed", *how], ["q"]),
+            helper.make_node("DequantizeLinear", ["q", *how], ["rounded"]),
+            helper.make_node("Relu", ["rounded"], ["positive"]),
+            helper.make_node("Identity", ["positive"], ["out"]),
+        ]
+    elif relu == "merged":
         nodes += [
             helper.make_node("MatMul", ["given", "weight"], ["positive"], name="layer"),
             helper.make_node("QuantizeLinear", ["positive", *how], ["q"]),
@@ -144,14 +152,8 @@ def _one_layer(merged: bool) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def test_relu_that_is_done_by_rounding_is_no_noise() -> None:
-    assert figures(layer_noise(_one_layer(False), _one_layer(True), PICTURES)) == [
+@pytest.mark.parametrize("relu", ["merged", "kept", "in fp32"])
+def test_relu_that_is_done_by_rounding_is_no_noise(relu: str) -> None:
+    assert figures(layer_noise(_one_layer("in fp32"), _one_layer(relu), PICTURES)) == [
         ("layer", 99.0, 99.0)
     ]
-
-
-def test_product_of_two_values_is_no_layer() -> None:
-    """As in attention: neither side is a weight."""
-    proto = chain({})
-    proto.graph.node.append(helper.make_node("MatMul", ["one", "two"], ["both"], name="both"))
-    assert {n.layer for n in layer_noise(proto, proto, PICTURES)} == {"one", "two", "three"}
