@@ -23,8 +23,8 @@ from export.session import cpu_session
 __all__ = ["equalize_channels"]
 
 # Half of the way, in powers. All of it leaves a channel no room beyond what calibration photos
-# showed, which with eight of them doubles the error where a detector is sure, and moves into the
-# weights what it takes from the values.
+# showed (with eight of them, a detector's error where it is sure was a third larger than by half of
+# the way), and moves into the weights what it takes from the values.
 _POWER = 0.5
 _SMALLEST = 1 / 16  # of the largest channel; smaller ones are taken for it
 
