@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 from onnx import numpy_helper
 
-from export.graph import attribute, makers
+from export.graph import attribute, makers, times_read
 
 __all__ = ["Convolutions"]
 
@@ -25,7 +25,7 @@ class Convolutions:
         for node in proto.graph.node:
             for name in node.input:
                 self._readers[name].append(node)
-        self._answers = {o.name for o in proto.graph.output}
+        self._times_read = times_read(proto)
 
     def weights(self, node: onnx.NodeProto) -> Any:
         """Return weights (outputs, inputs of a group, h, w); None where they are no constants."""
@@ -58,16 +58,17 @@ class Convolutions:
         return self._maker.get(name)
 
     def read_by(self, name: str) -> list[onnx.NodeProto]:
-        """Return the nodes that read a value; none where it is an answer of the model too."""
-        return [] if name in self._answers else self._readers[name]
+        """Return the nodes that read a value; none where others do too."""
+        readers = self._readers[name]
+        return readers if len(readers) == self._times_read[name] else []
 
     def replace(self, node: onnx.NodeProto, place: int, value: Any) -> None:
         """Give a node another constant, under a name of its own if others read the old one."""
         name = node.input[place]
-        if len(self._readers[name]) > 1:
-            self._readers[name].remove(node)
+        if self._times_read[name] > 1:
+            self._times_read[name] -= 1
             name = f"{node.output[0]}/own{place}"
             self._constants[name] = self._proto.graph.initializer.add()
-            self._readers[name].append(node)
+            self._times_read[name] = 1
             node.input[place] = name
         self._constants[name].CopyFrom(numpy_helper.from_array(value, name))

@@ -25,6 +25,12 @@ PICTURE = np.full((1, 3, 6, 6), 16.0, np.float32)
 PICTURE[0, 0, 0, 0] = 100.0
 
 
+def inner() -> onnx.GraphProto:
+    """A graph within a node, which reads a value of the one around it."""
+    told = helper.make_tensor_value_info("t", TensorProto.FLOAT, [None] * 4)
+    return helper.make_graph([helper.make_node("Sigmoid", ["b"], ["t"])], "inner", [], [told])
+
+
 def network(nodes: list[Node], outputs: list[str]) -> onnx.ModelProto:
     rng = np.random.default_rng(0)
     stem = np.zeros((4, 3, 1, 1), np.float32)
@@ -35,6 +41,7 @@ def network(nodes: list[Node], outputs: list[str]) -> onnx.ModelProto:
         "each": np.array([1, 2, 30, 4], np.float32).reshape(4, 1, 1, 1),
         "mix": rng.normal(0, 1, (5, 4, 3, 3)).astype(np.float32),
         "other": rng.normal(0, 1, (2, 4, 1, 1)).astype(np.float32),
+        "yes": np.array(True),
         "halves": rng.normal(0, 1, (2, 2, 1, 1)).astype(np.float32),
     }
     read = {name for _, given, _, _ in nodes for name in given}
@@ -112,6 +119,14 @@ def test_weights_that_two_layers_share_are_scaled_for_one_alone() -> None:
     [
         ([*CHAIN[:2], ("Conv", ["b", "other"], "f", {})], ["f", "b"]),
         ([*CHAIN[:2], ("Conv", ["b", "other"], "f", {}), ("Sigmoid", ["b"], "s", {})], ["f", "s"]),
+        (
+            [
+                *CHAIN[:2],
+                ("Conv", ["b", "other"], "f", {}),
+                ("If", ["yes"], "s", {"then_branch": inner(), "else_branch": inner()}),
+            ],
+            ["f", "s"],
+        ),
         ([*CHAIN[:2], ("Conv", ["b", "halves"], "f", {"group": 2})], ["f"]),
         ([CHAIN[0], ("Sigmoid", ["a"], "s", {}), ("Conv", ["s", "other"], "f", {})], ["f"]),
         ([*CHAIN[:2], ("MaxPool", ["b"], "p", {"kernel_shape": [2, 2]})], ["p"]),
