@@ -30,7 +30,7 @@ from train.display import say
 from train.errors import DataError, RunError
 from train.identity import train_identity
 from train.job import Job, Trained
-from train.networks.exported_faces import exported_card
+from train.networks.exported import exported_card
 from train.options import TrainOptions
 from train.plan import check_files, plan_for, run_arguments
 from train.precision import choose_policy, make_deterministic

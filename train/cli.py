@@ -257,7 +257,13 @@ def detector(
     landmarks: Annotated[
         Path | None, typer.Option(help="Eyes, nose and mouth, by scripts/mark_landmarks.py.")
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Of 100 batches of 32 scenes.")] = 80,
+    weights: Annotated[
+        str, typer.Option(help="What to go on from: none, shipped, or an exported .onnx.")
+    ] = "none",
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of 100 batches of 32 scenes. Default: 80; 16 to go on."),
+    ] = None,
     seed: Seed = 0,
     resume: Resume = False,
 ) -> None:
@@ -270,8 +276,8 @@ def detector(
         from train.recipes.detector import train_detector
 
     train_detector(
-        boxes, portraits, faceless, output, people=people, landmarks=landmarks, epochs=epochs,
-        seed=seed, resume=resume,
+        boxes, portraits, faceless, output, people=people, landmarks=landmarks, weights=weights,
+        epochs=epochs, seed=seed, resume=resume,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from train.data.batches import PhotoBatches, one_hot
 from train.data.samples import Sample
 from train.fit_photos import fit_photos
 from train.job import Job, Trained
-from train.networks.exported_faces import exported_card, load_exported
+from train.networks.exported import exported_card, exported_file, load_exported
 from train.networks.face_embedding import (
     SCALE,
     MarginSoftmax,
@@ -51,7 +51,7 @@ def train_identity(job: Job) -> Trained:
     start = "none" if plan.exported else plan.weights
     model = embedding_network(job.spec, len(people), plan.backbone, start)
     if plan.exported:
-        load_exported(model, plan.weights)
+        load_exported(model, exported_file(plan.weights), "--backbone or --size")
     seconds = 0.0
     if start != "none" and not job.run.has_epoch:  # else the checkpoint holds all that
         began = time.monotonic()

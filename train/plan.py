@@ -12,7 +12,7 @@ from train.data.feature_table import FeatureKey, making
 from train.data.samples import file_content
 from train.errors import DataError
 from train.networks.backbones import check_backbone
-from train.networks.exported_faces import exported_file
+from train.networks.exported import exported_file
 from train.options import TrainOptions
 from train.recipe import SHIPPED, Plan, Recipe, Schedule
 

@@ -47,7 +47,7 @@ def test_folders_of_whole_photos_become_a_file_that_names_people(
 ) -> None:
     from export.options import ExportOptions
     from export.pipeline import export_model
-    from train.networks.exported_faces import exported_card
+    from train.networks.exported import exported_card
 
     people = album("people", ("anna", "ben"), 14)
     strangers = album("strangers", ("dora", "anna"), 12)

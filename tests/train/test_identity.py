@@ -183,7 +183,7 @@ def folded(exported) -> Path:
 def test_network_gets_its_weights_back_from_a_file(
     trained, embedding, photos, request, kind: str
 ) -> None:
-    from train.networks.exported_faces import load_exported
+    from train.networks.exported import load_exported
 
     fresh = embedding(1)
     expected = _embed(trained, photos)
@@ -199,7 +199,7 @@ def test_network_gets_its_weights_back_from_an_int8_file(
     import onnx
 
     from export.quantize import RUNGS, Quantizer
-    from train.networks.exported_faces import load_exported
+    from train.networks.exported import load_exported
 
     images = [photo[None] for photo in photos]
     quantizer = Quantizer(onnx.load(exported), lambda: iter(images), len(images), tmp_path)
@@ -225,25 +225,25 @@ def test_network_gets_its_weights_back_from_an_int8_file(
         ("mobilenetv2-0.35", 64, "has 15 convolutions, the network 24; it was exported from "
          "another --backbone or --size"),
         ("mobilenet-0.5", 64, "a convolution is (3, 3, 3, 8), the network's (3, 3, 3, 16); it "
-         "was exported from another --backbone"),
+         "was exported from another --backbone or --size"),
         ("mobilenet-0.25", 96, "a convolution is (4, 4, 128, 128), the network's (6, 6, 128, 128); "
-         "it was exported from another --backbone"),
+         "it was exported from another --backbone or --size"),
     ],
     ids=["more layers", "wider", "larger"],
 )  # fmt: skip
 def test_file_of_another_backbone_is_refused(folded, backbone: str, side: int, says: str) -> None:
-    from train.networks.exported_faces import load_exported
+    from train.networks.exported import load_exported
     from train.networks.face_embedding import embedding_network
 
     fresh = embedding_network(InputSpec(side, side, region="face"), 3, backbone, "none")
     with pytest.raises(EdgeError) as caught:
-        load_exported(fresh, folded)
+        load_exported(fresh, folded, "--backbone or --size")
     assert str(caught.value).startswith(f"{folded}: {says}")
 
 
 @pytest.mark.parametrize("name", ["expression.onnx", "detector.onnx", "text.onnx", "gone.onnx"])
 def test_file_that_is_no_face_model_is_refused_in_one_line(trained, name: str) -> None:
-    from train.networks.exported_faces import load_exported
+    from train.networks.exported import load_exported
 
     Path("text.onnx").write_text("no model\n" * 9)
     path = SHIPPED / name if (SHIPPED / name).exists() else Path(name)

@@ -44,7 +44,9 @@ from train.data.landmarks import mark_name, read_landmarks
 from train.data.samples import Sample, file_content
 from train.errors import DataError
 from train.fit import fit, one_cycle
+from train.networks.batch_statistics import measure_statistics
 from train.networks.detector_loss import DetectorLoss
+from train.networks.exported import exported_card, exported_file, load_exported
 from train.networks.face_detector import decoded_model, detector_network
 from train.precision import compiles_faster
 from train.run_folder import RunFolder, command_line
@@ -55,11 +57,13 @@ __all__ = ["train_detector"]
 INPUT = InputSpec(256, 320, region="frame", resize="letterbox")
 BATCH = 32
 STEPS_PER_EPOCH = 100
-PEAK_LEARNING_RATE = 4e-3
+PEAK_LEARNING_RATE, PEAK_GOING_ON = 4e-3, 1e-3
+EPOCHS, EPOCHS_GOING_ON = 80, 16
 # How much landmarks count, beside scores and boxes. With 1 throughout, or 10 for less than some
 # 20 epochs, they keep to the average face and do not follow a tilted head; with 10 to the end
 # faces are found with less precision. What was learned stays.
-LANDMARKS_FIRST, LANDMARKS_THEN = 10.0, 1.0
+LANDMARKS_FIRST, LANDMARKS_THEN, LANDMARKS_GOING_ON = 10.0, 1.0, 2.0
+MEASURED_BATCHES = 3  # to give normalization its statistics back
 
 
 def train_detector(
@@ -70,7 +74,8 @@ def train_detector(
     *,
     people: Path | None = None,
     landmarks: Path | None = None,
-    epochs: int = 80,
+    weights: str = "none",
+    epochs: int | None = None,
     seed: int = 0,
     resume: bool = False,
 ) -> None:
@@ -84,20 +89,27 @@ def train_detector(
         people: Photos in which a detector marked faces, see `train.data.annotations.read_people`.
         landmarks: Where eyes, nose and mouth are in photos and portraits, see
             `train.data.landmarks`; without it portraits alone teach them, by their average.
-        epochs: Of 100 batches of 32 scenes.
+        weights: What to go on from: `shipped` or an exported .onnx, or `none`.
+        epochs: Of 100 batches of 32 scenes; None takes 80, or 16 to go on from weights.
         seed: Of split, weights and scenes.
         resume: Go on with an interrupted run.
 
     Raises:
         DataError: A folder is missing, empty or malformed.
         RunError: The run folder cannot be used, or the run was interrupted.
+        EdgeError: The weights are no exported detector of this architecture.
     """
+    begun = None if weights == "none" else exported_file(weights, "detector")
+    if begun:
+        _expect_same_split(begun, seed)
+    epochs = epochs or (EPOCHS_GOING_ON if begun else EPOCHS)
     marks = read_landmarks(landmarks) if landmarks else {}
     arguments = {
         "boxes": str(boxes.resolve()), "portraits": str(portraits.resolve()),
         "faceless": [str(p.resolve()) for p in faceless],
         "people": people and str(people.resolve()), "epochs": epochs, "seed": seed,
         "landmarks": landmarks and [str(landmarks.resolve()), file_content(landmarks)],
+        "weights": begun and [str(begun.resolve()), file_content(begun)],
         "annotations": [file_content(p / ANNOTATIONS) for p in (boxes, people) if p],
     }  # fmt: skip
     run = RunFolder(output, arguments, resume)
@@ -133,9 +145,9 @@ def train_detector(
             BATCH,
             STEPS_PER_EPOCH,
             seed,
-            lambda epoch: LANDMARKS_FIRST if epoch < epochs // 2 else LANDMARKS_THEN,
+            lambda epoch: _landmarks_count(epoch, epochs, going_on=begun is not None),
         )
-        model = _compiled(epochs * STEPS_PER_EPOCH)
+        model = _compiled(epochs * STEPS_PER_EPOCH, begun, batches)
         progress = fit(model, batches, None, epochs, run)
         decoded = decoded_model(model, INPUT)
         metrics = {s: score(decoded, [p for p in photos if p.split == s]) for s in ("val", "test")}
@@ -147,6 +159,8 @@ def train_detector(
             input=INPUT,
             provenance={
                 "recipe": "train/recipes/detector.py",
+                "weights": begun and begun.name,
+                "weights_provenance": begun and exported_card(str(begun)).provenance,
                 "epochs": epochs,
                 "seed": seed,
                 "minutes": round(progress.seconds / 60, 1),
@@ -164,11 +178,29 @@ def train_detector(
         run.finish(decoded, card, samples, metrics, sys.modules[__name__])
 
 
-def _compiled(steps: int) -> keras.Model:
+def _expect_same_split(begun: Path, seed: int) -> None:
+    learned = exported_card(str(begun)).provenance.get("seed", seed)
+    if learned != seed:
+        raise DataError(
+            f"--weights {begun}: was trained with --seed {learned}, and may have learned from "
+            f"photos that --seed {seed} keeps for testing; take --seed {learned}"
+        )
+
+
+def _landmarks_count(epoch: int, epochs: int, *, going_on: bool) -> float:
+    if going_on:
+        return LANDMARKS_GOING_ON
+    return LANDMARKS_FIRST if epoch < epochs // 2 else LANDMARKS_THEN
+
+
+def _compiled(steps: int, begun: Path | None, batches: SceneBatches) -> keras.Model:
     model = detector_network(INPUT)
+    if begun:
+        load_exported(model, begun)
+        measure_statistics(model, (batches[i][0] for i in range(MEASURED_BATCHES)))
     model.compile(
         optimizer=keras.optimizers.AdamW(
-            one_cycle(PEAK_LEARNING_RATE, steps, warmup=0.1),
+            one_cycle(PEAK_GOING_ON if begun else PEAK_LEARNING_RATE, steps, warmup=0.1),
             weight_decay=1e-3,
             clipnorm=10.0,
         ),
