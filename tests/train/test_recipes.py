@@ -752,6 +752,41 @@ def test_detector_can_begin_anew_once_a_picture_is_mended(train_detector, tmp_pa
     assert (train_detector() / "model.keras").exists()
 
 
+def test_detector_that_goes_on_knows_a_face_after_two_steps_on_noise(train_detector) -> None:
+    from edge_runtime.faces.detector import found_faces
+    from edge_runtime.media.sources import open_source
+    from edge_runtime.model.preprocess import preprocess
+    from train.networks.exported import exported_card
+    from train.recipes.detector import INPUT
+
+    run = train_detector(weights="shipped")
+    frame = open_source("demo").read().image_bgr
+    model = keras.saving.load_model(run / "model.keras", compile=False)
+    out = model(preprocess(frame, INPUT)[None], training=False)
+    answer = {name: np.asarray(value) for name, value in out.items()}
+    assert len(found_faces(answer, frame, INPUT, 0.5)) == 1
+    card = ModelCard.from_json((run / "card.json").read_text(), "card.json")
+    assert card.provenance["weights"] == "detector.onnx"
+    shipped = exported_card("shipped", "detector").provenance
+    assert card.provenance["weights_provenance"] == shipped
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"weights": "shipped", "seed": 3}, r"detector\.onnx: was trained with --seed 0, and may"),
+        ({"weights": "faces"}, "has 15 convolutions, the network 44"),
+        ({"weights": "gone.onnx"}, "gone.onnx: no such file"),
+    ],
+)
+def test_detector_does_not_go_on_from_what_it_cannot(
+    train_detector, tmp_path: Path, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(EdgeError, match=says):
+        train_detector(**options)
+    assert not (tmp_path / "run").exists()
+
+
 def test_detector_recipe_writes_a_run_folder_that_exports(train_detector, tmp_path: Path) -> None:
     """Two steps of training find nothing; that every part fits the next is what is looked at."""
     from edge_runtime.model.session import SessionOptions, open_session
