@@ -262,7 +262,7 @@ def detector(
     ] = "none",
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Of 100 batches of 32 scenes. Default: 80; 16 to go on."),
+        typer.Option(min=1, help="Of 100 batches of 32 scenes. Default: 80; 40 to go on."),
     ] = None,
     seed: Seed = 0,
     resume: Resume = False,

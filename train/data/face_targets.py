@@ -67,6 +67,7 @@ class SceneBatches(EpochBatches):
         steps: int,
         seed: int,
         landmarks: Callable[[int], float],
+        seen: int = 0,
     ) -> None:
         """Make `steps` batches an epoch; scene contents depend on seed, epoch and place alone.
 
@@ -77,11 +78,13 @@ class SceneBatches(EpochBatches):
             steps: Batches an epoch.
             seed: Of the scenes.
             landmarks: From the epoch, from 0 on, to how much landmarks count in it.
+            seen: Epochs of scenes the network knows from before; others are made.
         """
         super().__init__(workers=2, max_queue_size=8)
         self._maker, self._spec = maker, spec
         self._batch, self._steps, self._seed = batch, steps, seed
         self._landmarks = landmarks
+        self._seen = seen
 
     def __len__(self) -> int:
         """Return the batches of an epoch."""
@@ -89,7 +92,7 @@ class SceneBatches(EpochBatches):
 
     def __getitem__(self, index: int) -> tuple[Image, npt.NDArray[np.float32]]:
         """Return one batch."""
-        rng = np.random.default_rng([self._seed, self.epoch, index])
+        rng = np.random.default_rng([self._seed, self._seen + self.epoch, index])
         scenes = [self._maker.scene(rng) for _ in range(self._batch)]
         images = np.stack([image for image, _ in scenes])
         cells = np.stack([targets(faces, self._spec) for _, faces in scenes])

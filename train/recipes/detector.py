@@ -58,7 +58,7 @@ INPUT = InputSpec(256, 320, region="frame", resize="letterbox")
 BATCH = 32
 STEPS_PER_EPOCH = 100
 PEAK_LEARNING_RATE, PEAK_GOING_ON = 4e-3, 1e-3
-EPOCHS, EPOCHS_GOING_ON = 80, 16
+EPOCHS, EPOCHS_GOING_ON = 80, 40
 # How much landmarks count, beside scores and boxes. With 1 throughout, or 10 for less than some
 # 20 epochs, they keep to the average face and do not follow a tilted head; with 10 to the end
 # faces are found with less precision. What was learned stays.
@@ -90,7 +90,7 @@ def train_detector(
         landmarks: Where eyes, nose and mouth are in photos and portraits, see
             `train.data.landmarks`; without it portraits alone teach them, by their average.
         weights: What to go on from: `shipped` or an exported .onnx, or `none`.
-        epochs: Of 100 batches of 32 scenes; None takes 80, or 16 to go on from weights.
+        epochs: Of 100 batches of 32 scenes; None takes 80, or 40 to go on from weights.
         seed: Of split, weights and scenes.
         resume: Go on with an interrupted run.
 
@@ -100,8 +100,12 @@ def train_detector(
         EdgeError: The weights are no exported detector of this architecture.
     """
     begun = None if weights == "none" else exported_file(weights, "detector")
-    if begun:
-        _expect_same_split(begun, seed)
+    origin = exported_card(str(begun)).provenance if begun else {}
+    if origin.get("seed", seed) != seed:
+        raise DataError(
+            f"--weights {begun}: was trained with --seed {origin['seed']}, and may have learned "
+            f"from photos that --seed {seed} keeps for testing; take --seed {origin['seed']}"
+        )
     epochs = epochs or (EPOCHS_GOING_ON if begun else EPOCHS)
     marks = read_landmarks(landmarks) if landmarks else {}
     arguments = {
@@ -146,6 +150,7 @@ def train_detector(
             STEPS_PER_EPOCH,
             seed,
             lambda epoch: _landmarks_count(epoch, epochs, going_on=begun is not None),
+            _epochs(origin),
         )
         model = _compiled(epochs * STEPS_PER_EPOCH, begun, batches)
         progress = fit(model, batches, None, epochs, run)
@@ -160,7 +165,7 @@ def train_detector(
             provenance={
                 "recipe": "train/recipes/detector.py",
                 "weights": begun and begun.name,
-                "weights_provenance": begun and exported_card(str(begun)).provenance,
+                "weights_provenance": origin or None,
                 "epochs": epochs,
                 "seed": seed,
                 "minutes": round(progress.seconds / 60, 1),
@@ -178,13 +183,10 @@ def train_detector(
         run.finish(decoded, card, samples, metrics, sys.modules[__name__])
 
 
-def _expect_same_split(begun: Path, seed: int) -> None:
-    learned = exported_card(str(begun)).provenance.get("seed", seed)
-    if learned != seed:
-        raise DataError(
-            f"--weights {begun}: was trained with --seed {learned}, and may have learned from "
-            f"photos that --seed {seed} keeps for testing; take --seed {learned}"
-        )
+def _epochs(origin: dict[str, Any]) -> int:
+    """Return how long a file was trained for, what it had gone on from included."""
+    before = origin.get("weights_provenance")
+    return int(origin.get("epochs", 0)) + (_epochs(before) if before else 0)
 
 
 def _landmarks_count(epoch: int, epochs: int, *, going_on: bool) -> float:
