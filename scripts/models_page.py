@@ -124,9 +124,11 @@ def _section(name: str, result: dict[str, Any], baselines: list[tuple[str, dict[
         "data": origin.get("data"),
         "license of the data": origin.get("data_license"),
         "votes": origin.get("votes"),
-        "weights made by": _made_by(origin.get("weights_provenance", {})),
+        "weights made by": _made_by(origin.get("weights_provenance") or {}),
         "architecture": " ".join(
-            str(origin[k]) for k in ("architecture", "backbone", "weights") if origin.get(k)
+            str(origin[k])
+            for k in ("architecture", "backbone", "weights")
+            if origin.get(k) and "architecture" in origin
         ),
         "training": f"{origin['minutes']} minutes on {origin['machine']}"
         if "minutes" in origin
@@ -162,7 +164,7 @@ def _section(name: str, result: dict[str, Any], baselines: list[tuple[str, dict[
 
 
 def _made_by(origin: dict[str, Any]) -> str:
-    """Return what training the embedding took, from which a head alone was trained."""
+    """Return what training took that made the weights a model went on from."""
     if "command" not in origin:
         return ""
     return f"`{origin['command']}`, {origin['minutes']} minutes on {origin['machine']}"

@@ -16,7 +16,7 @@ __all__ = ["SHIPPED", "Plan", "Recipe", "Schedule", "notebook_plan", "transfer_p
 
 Schedule: TypeAlias = Literal["one-cycle", "cosine", "constant"]
 
-SHIPPED = "shipped"  # as weights: the face model that came with edge-run
+SHIPPED = "shipped"  # as weights: the model for faces, or the detector, that came with edge-run
 
 
 @dataclass(frozen=True, slots=True)

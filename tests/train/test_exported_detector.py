@@ -67,21 +67,8 @@ def exported(trained, tmp_path_factory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def folded(exported) -> Path:
-    """The same with scaling and normalization inside the convolutions, as before quantizing."""
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    path = exported.with_name("folded.onnx")
-    quant_pre_process(str(exported), str(path), skip_symbolic_shape=True)
-    return path
-
-
 @QUIET
-@pytest.mark.parametrize("kind", ["exported", "folded"])
-def test_network_answers_as_the_one_that_was_exported(
-    trained, pictures, request, kind: str
-) -> None:
+def test_network_answers_as_the_one_that_was_exported(trained, pictures, exported) -> None:
     """All of its widths are 16, so that shapes tell little and places must."""
     from train.networks.exported import load_exported
 
@@ -89,8 +76,31 @@ def test_network_answers_as_the_one_that_was_exported(
     expected = np.asarray(trained(pictures))
     spread = np.ptp(expected)
     assert np.abs(np.asarray(fresh(pictures)) - expected).max() > 0.1 * spread
-    load_exported(fresh, request.getfixturevalue(kind))
+    load_exported(fresh, exported)
     np.testing.assert_allclose(np.asarray(fresh(pictures)), expected, atol=1e-4 * spread)
+
+
+@QUIET
+def test_network_gets_the_weights_of_an_int8_file(trained, pictures, exported, tmp_path) -> None:
+    import onnx
+
+    from export.quantize import RUNGS, Quantizer
+    from train.networks.exported import load_exported
+
+    images = [picture[None] for picture in pictures]
+    quantizer = Quantizer(onnx.load(exported), lambda: iter(images), len(images), tmp_path)
+    onnx.save(quantizer.quantize(RUNGS[0]), tmp_path / "int8.onnx")
+    fresh = _network(pictures, 1)
+    load_exported(fresh, tmp_path / "int8.onnx")
+    expected = np.asarray(trained(pictures))
+    assert np.abs(np.asarray(fresh(pictures)) - expected).mean() < 0.02 * np.ptp(expected)
+    kinds = keras.layers.Conv2D | keras.layers.DepthwiseConv2D
+    for layer in (layer for layer in fresh.layers if isinstance(layer, kinds)):
+        # Seven bits, from -64 to 64, for the largest weight of each output channel.
+        channel = (0, 1, 3) if isinstance(layer, keras.layers.DepthwiseConv2D) else (0, 1, 2)
+        kernel = layer.get_weights()[0]
+        steps = kernel / np.abs(kernel).max(channel, keepdims=True) * 64
+        np.testing.assert_allclose(steps, np.round(steps), atol=1e-3)
 
 
 def test_loaded_shipped_detector_finds_the_face_that_the_file_finds(shipped_detector) -> None:

@@ -35,13 +35,13 @@ def exported_file(weights: str, shipped: str = "faces") -> Path:
     return shipped_models()[shipped] if weights == SHIPPED else find_model(weights)
 
 
-def exported_card(weights: str, shipped: str = "faces") -> ModelCard:
-    """Return what the file that `--weights` names says of itself.
+def exported_card(weights: str) -> ModelCard:
+    """Return what the face model that `--weights` names says of itself.
 
     Raises:
         EdgeError: It has no card.
     """
-    return load_model_file(exported_file(weights, shipped)).card
+    return load_model_file(exported_file(weights)).card
 
 
 def load_exported(model: keras.Model, path: Path, options: str = "network") -> None:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from edge_runtime.faces.detector import found_faces
 from edge_runtime.measure.machine import describe_machine
 from edge_runtime.media.image import IMAGE_SUFFIXES, read_image
 from edge_runtime.model.card import InputSpec, ModelCard
+from edge_runtime.model.onnx_file import load_model_file
 from edge_runtime.model.preprocess import preprocess
 from train.data.annotations import (
     ANNOTATIONS,
@@ -46,7 +48,7 @@ from train.errors import DataError
 from train.fit import fit, one_cycle
 from train.networks.batch_statistics import measure_statistics
 from train.networks.detector_loss import DetectorLoss
-from train.networks.exported import exported_card, exported_file, load_exported
+from train.networks.exported import exported_file, load_exported
 from train.networks.face_detector import decoded_model, detector_network
 from train.precision import compiles_faster
 from train.run_folder import RunFolder, command_line
@@ -57,13 +59,30 @@ __all__ = ["train_detector"]
 INPUT = InputSpec(256, 320, region="frame", resize="letterbox")
 BATCH = 32
 STEPS_PER_EPOCH = 100
-PEAK_LEARNING_RATE, PEAK_GOING_ON = 4e-3, 1e-3
-EPOCHS, EPOCHS_GOING_ON = 80, 40
-# How much landmarks count, beside scores and boxes. With 1 throughout, or 10 for less than some
-# 20 epochs, they keep to the average face and do not follow a tilted head; with 10 to the end
-# faces are found with less precision. What was learned stays.
-LANDMARKS_FIRST, LANDMARKS_THEN, LANDMARKS_GOING_ON = 10.0, 1.0, 2.0
 MEASURED_BATCHES = 3  # to give normalization its statistics back
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a training goes.
+
+    Attributes:
+        epochs: Of 100 batches of 32 scenes, where nothing else is asked for.
+        peak: Largest learning rate.
+        landmarks: How much landmarks count, beside scores and boxes, in the first half of the
+            epochs and in the second.
+    """
+
+    epochs: int
+    peak: float
+    landmarks: tuple[float, float]
+
+
+# With 1 throughout, or 10 for less than some 20 epochs, landmarks keep to the average face and do
+# not follow a tilted head; with 10 to the end faces are found with less precision. What was learned
+# stays.
+FROM_NOTHING = Pace(80, 4e-3, (10.0, 1.0))
+GOING_ON = Pace(40, 1e-3, (2.0, 2.0))
 
 
 def train_detector(
@@ -99,14 +118,12 @@ def train_detector(
         RunError: The run folder cannot be used, or the run was interrupted.
         EdgeError: The weights are no exported detector of this architecture.
     """
+    keras.utils.set_random_seed(seed)
+    model = detector_network(INPUT)
     begun = None if weights == "none" else exported_file(weights, "detector")
-    origin = exported_card(str(begun)).provenance if begun else {}
-    if origin.get("seed", seed) != seed:
-        raise DataError(
-            f"--weights {begun}: was trained with --seed {origin['seed']}, and may have learned "
-            f"from photos that --seed {seed} keeps for testing; take --seed {origin['seed']}"
-        )
-    epochs = epochs or (EPOCHS_GOING_ON if begun else EPOCHS)
+    origin = _load(model, begun, seed) if begun else {}
+    pace = GOING_ON if begun else FROM_NOTHING
+    epochs = epochs or pace.epochs
     marks = read_landmarks(landmarks) if landmarks else {}
     arguments = {
         "boxes": str(boxes.resolve()), "portraits": str(portraits.resolve()),
@@ -117,7 +134,6 @@ def train_detector(
         "annotations": [file_content(p / ANNOTATIONS) for p in (boxes, people) if p],
     }  # fmt: skip
     run = RunFolder(output, arguments, resume)
-    keras.utils.set_random_seed(seed)
     photos = read_annotations(boxes, seed, marks)
     _expect_faces(photos, boxes)
     marked = read_people(people) if people else []
@@ -149,10 +165,12 @@ def train_detector(
             BATCH,
             STEPS_PER_EPOCH,
             seed,
-            lambda epoch: _landmarks_count(epoch, epochs, going_on=begun is not None),
+            lambda epoch: pace.landmarks[epoch >= epochs // 2],
             _epochs(origin),
         )
-        model = _compiled(epochs * STEPS_PER_EPOCH, begun, batches)
+        if begun and not run.has_epoch:  # else the checkpoint holds them
+            measure_statistics(model, (batches[i][0] for i in range(MEASURED_BATCHES)))
+        _compile(model, pace.peak, epochs * STEPS_PER_EPOCH)
         progress = fit(model, batches, None, epochs, run)
         decoded = decoded_model(model, INPUT)
         metrics = {s: score(decoded, [p for p in photos if p.split == s]) for s in ("val", "test")}
@@ -164,8 +182,7 @@ def train_detector(
             input=INPUT,
             provenance={
                 "recipe": "train/recipes/detector.py",
-                "weights": begun and begun.name,
-                "weights_provenance": origin or None,
+                **({"weights": begun.name, "weights_provenance": origin} if begun else {}),
                 "epochs": epochs,
                 "seed": seed,
                 "minutes": round(progress.seconds / 60, 1),
@@ -183,33 +200,37 @@ def train_detector(
         run.finish(decoded, card, samples, metrics, sys.modules[__name__])
 
 
+def _load(model: keras.Model, begun: Path, seed: int) -> dict[str, Any]:
+    """Give the network a file's weights; return the file's provenance."""
+    card = load_model_file(begun).card
+    if card.task != "detection":
+        raise DataError(f"--weights {begun}: is no detector but a model for {card.task}")
+    learned = card.provenance.get("seed", seed)
+    if learned != seed:
+        raise DataError(
+            f"--weights {begun}: was trained with --seed {learned}, and may have learned from "
+            f"photos that --seed {seed} keeps for testing; take --seed {learned}"
+        )
+    load_exported(model, begun)
+    return card.provenance
+
+
 def _epochs(origin: dict[str, Any]) -> int:
     """Return how long a file was trained for, what it had gone on from included."""
     before = origin.get("weights_provenance")
     return int(origin.get("epochs", 0)) + (_epochs(before) if before else 0)
 
 
-def _landmarks_count(epoch: int, epochs: int, *, going_on: bool) -> float:
-    if going_on:
-        return LANDMARKS_GOING_ON
-    return LANDMARKS_FIRST if epoch < epochs // 2 else LANDMARKS_THEN
-
-
-def _compiled(steps: int, begun: Path | None, batches: SceneBatches) -> keras.Model:
-    model = detector_network(INPUT)
-    if begun:
-        load_exported(model, begun)
-        measure_statistics(model, (batches[i][0] for i in range(MEASURED_BATCHES)))
+def _compile(model: keras.Model, peak: float, steps: int) -> None:
     model.compile(
         optimizer=keras.optimizers.AdamW(
-            one_cycle(PEAK_GOING_ON if begun else PEAK_LEARNING_RATE, steps, warmup=0.1),
+            one_cycle(peak, steps, warmup=0.1),
             weight_decay=1e-3,
             clipnorm=10.0,
         ),
         loss=DetectorLoss(INPUT),
         jit_compile=compiles_faster(),
     )
-    return model
 
 
 def score(model: keras.Model, photos: Sequence[AnnotatedPhoto]) -> dict[str, Any]:
