@@ -789,6 +789,49 @@ def test_detector_that_goes_on_knows_a_face_after_two_steps_on_noise(train_detec
 
 
 @pytest.mark.parametrize(
+    ("weights", "epochs", "peak", "landmarks"),
+    [("none", 80, 4e-3, (10.0, 1.0)), ("shipped", 40, 1e-3, (2.0, 2.0))],
+)
+def test_detectors_pace_depends_on_what_it_begins_with(
+    train_detector, monkeypatch: pytest.MonkeyPatch, weights: str, epochs: int, peak: float,
+    landmarks: tuple[float, float],
+) -> None:  # fmt: skip
+    from train.recipes import detector
+
+    def looked_at(model: Any, batches: Any, val: None, asked: int, run: Any) -> None:
+        assert asked == epochs
+        rates = [float(model.optimizer._learning_rate(step)) for step in range(2 * asked)]
+        assert max(rates) == pytest.approx(peak, rel=0.05)
+        first, then = landmarks
+        in_between = (0, epochs // 2 - 1, epochs // 2, epochs - 1)
+        assert [batches._landmarks(e) for e in in_between] == [first, first, then, then]
+        raise RunError("looked at")
+
+    monkeypatch.setattr(detector, "fit", looked_at)
+    with pytest.raises(RunError, match="looked at"):
+        train_detector(epochs=None, weights=weights)
+
+
+def test_detector_is_shown_no_scenes_of_any_training_before(
+    train_detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from train.recipes import detector
+
+    first = {"epochs": 80, "seed": 0}
+    between = {"epochs": 7, "seed": 0, "weights_provenance": first}
+    origin = {"epochs": 40, "seed": 0, "weights_provenance": between}
+
+    def looked_at(*given: Any) -> None:
+        assert given[-1] == 127
+        raise RunError("looked at")
+
+    monkeypatch.setattr(detector, "_load", lambda *given: origin)
+    monkeypatch.setattr(detector, "SceneBatches", looked_at)
+    with pytest.raises(RunError, match="looked at"):
+        train_detector(weights="shipped")
+
+
+@pytest.mark.parametrize(
     ("options", "says"),
     [
         ({"weights": "shipped", "seed": 3}, r"detector\.onnx: was trained with --seed 0, and may"),
