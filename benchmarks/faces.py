@@ -19,6 +19,7 @@ from benchmarks.face_identity import (
     embed_photos,
     identify_people,
     name_by_default,
+    name_over_draws,
     people_of,
     read_pairs,
     refuse_strangers,
@@ -154,10 +155,13 @@ def _identity(session: Session, detector: FaceDetector | None, sets: FaceSets) -
     held, orl = people_of(sets.held), people_of(sets.orl)
     lfw = sorted(asked[CHOOSE] | asked[REPORT])
     people = [*held.values(), *orl.values()]
-    photos = [*lfw, *(p for those in people for p in those)]
-    enrolled = {p for those in people for p in those[:_ENROLLED]}
-    with progress(f"asking {session.card.name}", len(photos)) as step:
-        rows = embed_photos(session, detector, photos, step, enrolled)
+    enrolls = [p for those in people for p in those]
+    looks = 1 if detector is None else 2  # who is asked as a crop is enrolled as one too
+    with progress(f"asking {session.card.name}", len(lfw) + looks * len(enrolls)) as step:
+        asked_of = known = embed_photos(session, detector, [*lfw, *enrolls], step)
+        if detector is not None:
+            known = embed_photos(session, detector, enrolls, step, enrolled=True)
+    rows = {**asked_of, **{p: known[p] for those in people for p in those[:_ENROLLED]}}
     chosen, strangers = sorted(asked[CHOOSE]), sorted(asked[REPORT])
     said: dict[str, Any] = {}
     if detector is not None:  # ours: it states a threshold
@@ -168,6 +172,10 @@ def _identity(session: Session, detector: FaceDetector | None, sets: FaceSets) -
         "lfw_pairs": verify_pairs(rows, folds[CHOOSE], folds[REPORT]),
         "held": identify_people(rows, held, _ENROLLED),
         "orl": identify_people(rows, orl, _ENROLLED),
+        "drawn": {
+            name: name_over_draws(asked_of, known, those, _ENROLLED)
+            for name, those in (("held", held), ("orl", orl))
+        },
         "strangers": refuse_strangers(rows, held, strangers, _ENROLLED),
         "impostors": impostor_curve(
             np.stack([rows[p] for p in chosen]), [p.parent.name for p in chosen]

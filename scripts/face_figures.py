@@ -48,13 +48,17 @@ def telling(result: dict[str, Any]) -> list[str]:
         f"Beside another embedding in one run (`{result['command']}`), on people ours never saw: "
         f"the {pairs['n']} pairs of LFW's eighth fold, the threshold from the {pairs['chosen_on']} "
         f"of the seventh; {held['people']} of the 94 people and ORL's {orl['people']}, "
-        f"{held['enrolled']} photos of each enrolled and the others named among them.",
+        f"{held['enrolled']} photos of each enrolled and the others named among them: the first "
+        f"ones, and drawn ones ({one['drawn']['held']['draws']} draws; in brackets the range that "
+        "nine of ten are in).",
         "",
-        f"| embedding | LFW pairs | the {held['people']} (n = {held['n']}) "
-        f"| ORL (n = {orl['n']}) |",
-        "|---|---|---|---|",
+        f"| embedding | LFW pairs | the {held['people']} (n = {held['n']}), first | drawn "
+        f"| ORL (n = {orl['n']}), first | drawn |",
+        "|---|---|---|---|---|---|",
         *(
-            f"| {name} | " + " | ".join(_share(r[k]) for k in ("lfw_pairs", "held", "orl")) + " |"
+            f"| {name} | {_share(r['lfw_pairs'])} | "
+            + " | ".join(f"{_share(r[k])} | {_drawn(r['drawn'][k])}" for k in ("held", "orl"))
+            + " |"
             for name, r in who.items()
         ),
         "",
@@ -85,8 +89,9 @@ def _default(name: str, said: dict[str, Any]) -> str:
 def sizes(result: dict[str, Any]) -> list[str]:
     """Return what the detector's weights do at other input sizes."""
     lines = [
-        f"The same weights at other input sizes, on val (`{result['command']}`); latency is of a "
-        "640x480 frame, its shrinking included, which is quick where it is by half:",
+        "The same weights at other input sizes, in int8 by the ladder's first rung, on val "
+        f"(`{result['command']}`); latency is of a 640x480 frame, its shrinking included, which is "
+        "quick where it is by half:",
         "",
         "| input | AP | latency | of the shipped size's |",
         "|---|---|---|---|",
@@ -105,6 +110,11 @@ def _time(timed: dict[str, Any], name: str) -> str:
 
 def _degrees(turned: dict[str, Any]) -> str:
     return "none found" if turned["median_deg"] is None else f"{turned['median_deg']:.1f}°"
+
+
+def _drawn(report: dict[str, Any]) -> str:
+    low, high = report["range"]
+    return f"{report['accuracy']:.1%} ({low:.1%} to {high:.1%})"
 
 
 def _share(report: dict[str, Any]) -> str:

@@ -109,6 +109,26 @@ def test_false_faces_in_the_readme_are_those_of_the_committed_results() -> None:
     assert f"| {seen} of {result['n']} |" in readme()
 
 
+def test_finding_and_naming_in_the_readme_are_those_of_the_committed_result() -> None:
+    from edge_runtime.model.catalog import shipped_models
+    from edge_runtime.model.onnx_file import load_model_file
+
+    result = figures("faces")
+    for name, model in result["models"].items():
+        assert load_model_file(shipped_models()[name]).card.sha256 == model["sha256"]
+    ours, theirs = (result["identity"][name] for name in ("edge-run", "MobileFaceNet"))
+    drawn, n = ours["drawn"]["held"], ours["held"]["n"]
+    text = readme()
+    assert f"{drawn['accuracy']:.1%} (n = {n}, mean of {drawn['draws']} draws" in text
+    assert f"from millions of faces: {theirs['drawn']['held']['accuracy']:.1%} |" in text
+    pairs = ours["lfw_pairs"]
+    assert f"| {pairs['accuracy']:.1%} (n = {pairs['n']})" in text
+    found = {k: result["detection"]["annotated"][k] for k in ("edge-run", "YuNet")}
+    false = {k: result["detection"]["faceless"][k]["photos"]["boxes"] for k in found}
+    said = [f"{found[k]['recall_sure']:.1%}, {false[k]}" for k in found]
+    assert f"| {said[0]}; YuNet at native size {said[1]} |" in text
+
+
 def test_detector_says_what_the_committed_scores_say() -> None:
     from edge_runtime.faces.closer_look import CloserLook
     from edge_runtime.faces.detector import OnnxFaceDetector

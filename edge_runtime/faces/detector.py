@@ -36,14 +36,14 @@ class FaceDetector(Protocol):
 class OnnxFaceDetector:
     """A detector model of ours: boxes decoded in the graph, suppression here.
 
-    With the shipped model, on val, 80% of 152 faces of 24 px or more reach `sure` in a single
+    With the shipped model, on val, 84% of 152 faces of 24 px or more reach `sure` in a single
     photo, 95% reach `faint`. Of 240 faceless photos (Imagenette's val: dogs, churches, cassette
-    players, garbage trucks) 2 reach `sure`, as with YuNet at 0.8, and 110 `faint`: what is between
+    players, garbage trucks) 2 reach `sure`, as with YuNet at 0.8, and 105 `faint`: what is between
     is worth a closer look, see `edge_runtime.faces.closer_look` (`python -m benchmarks
     face-scores`).
     """
 
-    sure = 0.77
+    sure = 0.75
     faint = 0.35
 
     def __init__(self, session: Session) -> None:

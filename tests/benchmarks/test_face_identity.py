@@ -7,6 +7,7 @@ from benchmarks.face_identity import (
     Pair,
     identify_people,
     name_by_default,
+    name_over_draws,
     read_pairs,
     refuse_strangers,
     verify_pairs,
@@ -71,6 +72,21 @@ def test_photo_is_named_after_the_nearest_middle_of_the_enrolled_photos() -> Non
     # Middles are at 14 and 70: b's 43 is nearer to its own, and yet nearest to a's photo at 28.
     assert (figures["accuracy"], figures["n"], figures["people"]) == (1.0, 4, 2)
     assert identify_people(rows, people, 1)["accuracy"] == pytest.approx(5 / 6, abs=1e-4)
+
+
+def test_share_named_is_the_mean_over_draws_of_the_photos_enrolled() -> None:
+    rows, people = _photos(a=[0, 50], b=[90, 90])
+    # With a's 0 enrolled its 50 is b's, with the 50 its 0 is a's; b is b in any draw.
+    figures = name_over_draws(rows, rows, people, 1, draws=400)
+    assert figures["accuracy"] == pytest.approx(0.75, abs=0.05)
+    assert (figures["range"], figures["draws"]) == ([0.5, 1.0], 400)
+    assert figures == name_over_draws(rows, rows, people, 1, draws=400)
+    # What is enrolled is not what is asked: a's 0, enrolled as 30, is nearer to the 50.
+    enrolled = {**rows, people["a"][0]: _at(30)}
+    assert name_over_draws(rows, enrolled, people, 1)["accuracy"] == 1.0
+    # b's 90, enrolled as 25, are nobody's; of a only the 50 is right, beside the 30.
+    enrolled |= dict.fromkeys(people["b"], _at(25))
+    assert name_over_draws(rows, enrolled, people, 1)["accuracy"] == pytest.approx(0.25, abs=0.05)
 
 
 def test_person_whose_photos_are_all_enrolled_is_refused() -> None:
